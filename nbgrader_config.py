@@ -1,0 +1,38 @@
+"""How nbgrader turns solutions/ into exercises/ and grades what comes back."""
+
+import os
+import sysconfig
+
+from nbconvert.preprocessors import ClearMetadataPreprocessor
+from nbgrader.converters import GenerateAssignment
+
+c = get_config()  # noqa: F821  (nbgrader puts this function in the namespace)
+
+c.CourseDirectory.course_id = "small-networks"
+c.CourseDirectory.source_directory = "solutions"
+c.CourseDirectory.release_directory = "exercises"
+
+c.ClearSolutions.code_stub = {
+    "python": '# YOUR CODE HERE\nraise NotImplementedError("write your answer here")'
+}
+
+# A solution that was merely run again must give the same exercise, byte for byte: what a run
+# leaves in the metadata (times, versions, widgets) goes before anything else is done.
+c.GenerateAssignment.preprocessors = [
+    ClearMetadataPreprocessor,
+    *GenerateAssignment.preprocessors.default(),
+]
+c.ClearMetadataPreprocessor.enabled = True
+c.ClearMetadataPreprocessor.preserve_cell_metadata_mask = {
+    "deletable",
+    "editable",
+    "nbgrader",
+    "tags",
+}
+c.ClearMetadataPreprocessor.preserve_nb_metadata_mask = {"kernelspec", ("language_info", "name")}
+
+# A learner who deletes a check cell is graded with the cell put back.
+c.OverwriteCells.add_missing_cells = True
+
+# nbgrader starts `alembic` by its bare name, which fails where the environment is not activated.
+os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
