@@ -11,6 +11,12 @@ from matplotlib.figure import Figure
 
 from minilib.plots import Picture, check_alt, palette_png
 
+# JupyterLab puts a broken-link sign before each widget that has no kernel: these need none.
+_CALM = (
+    "<style>.frames.jupyter-widgets-disconnected::before, "
+    ".frames .jupyter-widgets-disconnected::before {content: none}</style>"
+)
+
 
 class FrameSlider(ipywidgets.VBox):
     """A slider over frames; where no widgets are shown, one frame and its text stand in.
@@ -25,6 +31,7 @@ class FrameSlider(ipywidgets.VBox):
 
     def __init__(self, children: Sequence[ipywidgets.Widget], fallback: Picture):
         super().__init__(children)
+        self.add_class("frames")
         self._fallback = fallback
 
     def _repr_mimebundle_(self, **_) -> tuple[dict, dict]:
@@ -45,7 +52,7 @@ def _frame(png: bytes, alt: str, width: int) -> str:
         f'<img class="widget-image" src="data:image/png;base64,{source}" alt="{text}" '
         f'width="{width}" height="{round(width * rows / columns)}" '
         'style="max-width: 100%; height: auto">'
-        f'<p aria-hidden="true">{text}</p>'
+        f'<p aria-hidden="true">{text}</p>{_CALM}'
     )
 
 

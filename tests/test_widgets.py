@@ -141,3 +141,9 @@ def test_a_frame_without_a_sentence_is_refused():
 def test_a_slider_without_a_label_is_refused():
     with pytest.raises(ValueError, match="label"):
         slider_of(label="")
+
+
+def test_a_stored_slider_shows_no_broken_link_in_lab_because_it_needs_no_kernel():
+    box = slider_of()
+    assert "frames" in box._dom_classes
+    assert ".frames .jupyter-widgets-disconnected::before" in contents(box)[0]
