@@ -19,6 +19,7 @@ Three quantities carry every method. With r = y - X w,
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -177,13 +178,11 @@ class Moments:
         gram = X.T @ X / n
         return cls(n, p, lambda v: gram @ v, X.T @ y / n, float(y @ y / n))
 
+    @cached_property
     def curvature(self) -> float:
         """Largest eigenvalue of X'X / n, by power iteration, rounded up by 1 %.
 
-        Returns
-        -------
-        float
-            The Lipschitz constant L of the gradient of the loss; steps up to 1/L are safe.
+        It is the Lipschitz constant L of the gradient of the loss.
         """
         v = np.random.default_rng(0).standard_normal(self.p)
         for _ in range(100):
@@ -233,7 +232,7 @@ class Penalty:
         return float(self.l1 * np.abs(w).sum() + self.l2 / 2 * (w @ w))
 
     def prox(self, v: Array, step: float) -> Array:
-        """The point that trades closeness to ``v`` against the penalty, weighted by ``step``."""
+        """Trade closeness to ``v`` against the penalty, weighted by ``step``."""
         return soft_threshold(v, step * self.l1) / (1 + step * self.l2)
 
 
@@ -521,7 +520,7 @@ def ista(
     tol: float = 1e-6,
     max_steps: int = 10_000,
 ) -> Solution:
-    """Iterative soft thresholding: a gradient step on the loss, then the prox of the penalty.
+    """Take a gradient step on the loss, then the prox of the penalty (soft thresholding).
 
     Parameters
     ----------
@@ -717,7 +716,7 @@ class _Descent:
     @property
     def safe_step(self) -> float:
         """1/L; the L2 part of the penalty counts only where it is not left to the prox."""
-        curvature = self.moments.curvature() + (self.penalty.l2 if self.penalty.l1 == 0 else 0)
+        curvature = self.moments.curvature + (self.penalty.l2 if self.penalty.l1 == 0 else 0)
         return 1 / curvature if curvature > 0 else 1.0
 
     def correlation(self, w: Array) -> Array:

@@ -1,0 +1,41 @@
+"""Checkers for the exercises: right answers pass, known mistakes are named."""
+
+import os
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from minilib.checks import lesson_01
+from minilib.checks.task import Task, WrongAnswer, judge
+
+TASKS: dict[str, Task] = {task.name: task for lesson in (lesson_01,) for task in lesson.TASKS}
+
+
+def check(name: str, answer: Callable[..., Any], *, seed: int | None = None) -> None:
+    """Try a function on fresh inputs and say whether it is right.
+
+    Parameters
+    ----------
+    name : str
+        Which task, for example ``"01.repair"``.
+    answer : callable
+        The function to judge; it takes and returns plain data.
+    seed : int, optional
+        Seed of the inputs. Without it the environment variable ``MINILIB_CHECK_SEED`` is used,
+        and without that every call tries other inputs.
+
+    Raises
+    ------
+    WrongAnswer
+        If the answer is not right; the message says which mistake it looks like.
+    ValueError
+        If there is no such task.
+    """
+    if name not in TASKS:
+        raise ValueError(f"There is no task {name!r}. The tasks are {', '.join(sorted(TASKS))}.")
+    if seed is None:
+        seed = int(os.environ.get("MINILIB_CHECK_SEED") or secrets.randbits(32))
+    problem = judge(TASKS[name], answer, seed)
+    if problem:
+        raise WrongAnswer(f"{name}: {problem}")
+    print(f"{name}: right on every fresh input.")

@@ -1,0 +1,11 @@
+"""Answers to the graded tasks as people write them: right in two ways, wrong in all known ones.
+
+Each module has RIGHT, task -> functions that must be accepted, and WRONG, task -> mistake ->
+function that must be refused with the sentence of exactly that mistake.
+"""
+
+from tests.answers import lesson_01
+
+LESSONS = (lesson_01,)
+RIGHT = {task: answers for lesson in LESSONS for task, answers in lesson.RIGHT.items()}
+WRONG = {task: answers for lesson in LESSONS for task, answers in lesson.WRONG.items()}

@@ -1,0 +1,109 @@
+"""The checkers accept what is right, however it is written, and name what is wrong."""
+
+import os
+
+import numpy as np
+import pytest
+
+from minilib.checks import TASKS, check
+from minilib.checks.task import WrongAnswer, agree, judge
+from tests.answers import RIGHT, WRONG
+
+SEEDS = range(8)
+ACCEPTED = [(task, answer) for task, answers in RIGHT.items() for answer in answers]
+REFUSED = [(task, name, wrong) for task in WRONG for name, wrong in WRONG[task].items()]
+
+
+def test_every_task_has_two_right_answers_and_each_of_its_mistakes_as_code():
+    assert RIGHT.keys() == TASKS.keys() == WRONG.keys()
+    for name, task in TASKS.items():
+        assert len(RIGHT[name]) >= 2, name
+        assert [mistake.name for mistake in task.mistakes] == list(WRONG[name]), name
+        assert len({mistake.message for mistake in task.mistakes}) == len(task.mistakes) >= 3, name
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    ("task", "answer"), ACCEPTED, ids=lambda value: getattr(value, "__name__", value)
+)
+def test_a_right_answer_is_accepted_whatever_the_inputs(task, answer, seed):
+    assert judge(TASKS[task], answer, seed) is None
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    ("task", "name", "wrong"), REFUSED, ids=lambda value: getattr(value, "__name__", value)
+)
+def test_a_known_mistake_is_answered_by_its_own_sentence(task, name, wrong, seed):
+    messages = {mistake.name: mistake.message for mistake in TASKS[task].mistakes}
+    assert judge(TASKS[task], wrong, seed) == messages[name]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_blank_answer_is_refused_and_told_so(task):
+    def blank(*_):
+        raise NotImplementedError("write your answer here")
+
+    with pytest.raises(WrongAnswer, match=f"{task}: not written yet"):
+        check(task, blank)
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("answer", [None, 0.0, "", np.nan, (), True], ids=repr)
+def test_an_answer_that_ignores_its_arguments_is_refused(task, answer):
+    assert judge(TASKS[task], lambda *_: answer, 0)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_an_answer_remembered_from_other_inputs_is_refused(task):
+    old = TASKS[task].cases(np.random.default_rng(0))
+    answers = iter([TASKS[task].answer(*arguments) for arguments in old])
+    assert judge(TASKS[task], lambda *_: next(answers), 1)
+
+
+def test_a_function_that_changes_its_arguments_is_told_so():
+    def in_place(X, y, lam):
+        X -= X.mean(axis=0)
+        return RIGHT["01.repair"][0](X, y, lam)
+
+    assert "changes its arguments" in judge(TASKS["01.repair"], in_place, 0)
+
+
+def test_an_unknown_mistake_gets_the_arguments_the_right_answer_and_its_own():
+    text = judge(TASKS["01.translate"], lambda strength, n, loss, penalty: -1.0, 0)
+    assert "the answer is" in text
+    assert "yours is -1.0" in text
+
+
+def test_an_exception_is_reported_with_the_arguments_that_caused_it():
+    text = judge(TASKS["01.translate"], lambda strength, n, loss, penalty: 1 / 0, 0)
+    assert "ZeroDivisionError" in text
+
+
+def test_a_result_is_no_answer():
+    with pytest.raises(WrongAnswer, match="hand in the function itself"):
+        check("01.translate", 3.0)
+
+
+def test_an_unknown_task_is_refused_with_the_list():
+    with pytest.raises(ValueError, match=r"no task '01.nope'.*01\.repair"):
+        check("01.nope", print)
+
+
+def test_the_seed_comes_from_outside(monkeypatch):
+    drawn = []
+    for seed in ("1", "1", "2"):
+        monkeypatch.setitem(os.environ, "MINILIB_CHECK_SEED", seed)
+        seen = []
+        with pytest.raises(WrongAnswer):
+            check("01.translate", lambda *arguments, seen=seen: seen.append(arguments))
+        drawn.append(seen)
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_agreement_looks_at_values_not_at_types():
+    assert agree((1, [2.0, 3]), [1.0, np.array([2, 3])], rtol=1e-6, atol=0)
+    assert agree({"a": np.float32(1)}, {"a": 1}, rtol=1e-6, atol=0)
+    assert not agree([1, 2], [1, 2, 3], rtol=1e-6, atol=0)
+    assert not agree("yes", 1, rtol=1e-6, atol=0)
+    assert not agree(None, 0.0, rtol=1e-6, atol=0)
