@@ -5,10 +5,12 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from minilib.checks import lesson_01
+from minilib.checks import lesson_01, lesson_04
 from minilib.checks.task import Task, WrongAnswer, judge
 
-TASKS: dict[str, Task] = {task.name: task for lesson in (lesson_01,) for task in lesson.TASKS}
+TASKS: dict[str, Task] = {
+    task.name: task for lesson in (lesson_01, lesson_04) for task in lesson.TASKS
+}
 
 
 def check(name: str, answer: Callable[..., Any], *, seed: int | None = None) -> None:
