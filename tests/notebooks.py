@@ -1,5 +1,7 @@
 """The course's notebooks as the tests read them: plain JSON, nothing is executed."""
 
+import __future__
+
 import ast
 import json
 import re
@@ -105,10 +107,14 @@ def text_of(output: dict) -> Iterator[str]:
 
 
 def definitions(path: Path) -> dict[str, object]:
-    """The functions and classes of a notebook, by name; its experiments are not run."""
-    kept = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef
+    """The functions and classes of a notebook, by name; its experiments are not run.
+
+    Imports go first: a lesson that ends in importing what it derived still has its own version.
+    """
     body = [node for cell in read(path).code for node in cell.syntax().body]
-    tree = ast.Module([node for node in body if isinstance(node, kept)], type_ignores=[])
+    imports = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
+    own = [node for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    program = ast.Module(imports + own, type_ignores=[])
     namespace: dict[str, object] = {"__name__": path.stem}
-    exec(compile(tree, str(path), "exec"), namespace)
-    return {k: v for k, v in namespace.items() if getattr(v, "__module__", None) == path.stem}
+    exec(compile(program, str(path), "exec", flags=__future__.annotations.compiler_flag), namespace)
+    return {node.name: namespace[node.name] for node in own}
