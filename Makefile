@@ -7,7 +7,6 @@ PYTHON ?= python3
 ARGS ?=
 
 venv_python = .venv/bin/python
-lesson = notebooks/00_start_here.ipynb
 python_found = command -v '$(PYTHON)' >/dev/null || { echo 'There is no $(PYTHON) here. Install \
 Python 3.11 or newer (https://www.python.org/downloads/), or say where it is: \
 make $@ PYTHON=/path/to/python3' >&2; exit 1; }
@@ -23,7 +22,7 @@ help:
 	@echo 'Options: make lab ARGS="--no-browser --port=9999", make lab PYTHON=python3.12'
 
 lab: .venv/.installed-lab
-	@$(venv_python) -m jupyterlab --LabApp.default_url=/lab/tree/$(lesson) \
+	@$(venv_python) -m jupyterlab --config=tools/jupyterlab/config.py \
 	    $$(test "$$(id -u)" != 0 || echo --allow-root) $(ARGS)
 
 test: .venv/.installed-test
