@@ -111,6 +111,12 @@ PREDICT = Task(
             "their sum, one number.",
             same_as(lambda w, noise: (noise * w) ** 2),
         ),
+        Mistake(
+            "simulated",
+            "your number is close but not exact. Did you draw noise and measure, or round? The "
+            "prediction needs neither: it is a formula in w and noise.",
+            same_as(_predicted_increase, rtol=0.1),
+        ),
     ),
 )
 

@@ -64,6 +64,11 @@ def predict_each(w, noise):
     return [(s * v) ** 2 for s, v in zip(noise, w, strict=True)]
 
 
+def predict_by_drawing(w, noise):
+    drawn = np.random.default_rng(0).standard_normal((10_000, len(w))) * noise
+    return np.var(drawn @ w)
+
+
 # 04.outage
 
 
@@ -209,6 +214,7 @@ WRONG = {
         "root taken": predict_deviation,
         "mean over inputs": predict_mean,
         "not added up": predict_each,
+        "simulated": predict_by_drawing,
     },
     "04.outage": {
         "failed at zero": outage_at_zero,
