@@ -1,6 +1,7 @@
 """How nbgrader turns solutions/ into exercises/ and grades what comes back."""
 
 import os
+import shutil
 import sysconfig
 
 from nbconvert.preprocessors import ClearMetadataPreprocessor
@@ -34,5 +35,6 @@ c.ClearMetadataPreprocessor.preserve_nb_metadata_mask = {"kernelspec", ("languag
 # A learner who deletes a check cell is graded with the cell put back.
 c.OverwriteCells.add_missing_cells = True
 
-# nbgrader starts `alembic` by its bare name, which fails where the environment is not activated.
-os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
+# nbgrader starts `alembic` by its bare name: find it where the environment is not activated, too.
+if shutil.which("alembic") is None:
+    os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])

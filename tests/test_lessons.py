@@ -129,7 +129,8 @@ def test_the_lessons_are_the_topics_of_the_course():
 
 
 @pytest.mark.parametrize(
-    ("path", "rule"), [pytest.param(p, r, id=f"{p.stem}-{r.__name__}") for p, r in COMMITTED]
+    ("path", "rule"),
+    [pytest.param(p, r, id=f"{p.relative_to(ROOT).as_posix()}-{r.__name__}") for p, r in COMMITTED],
 )
 def test_a_committed_notebook_keeps_the_rule(path, rule):
     assert not (found := complaints(rule, path)), f"{path}\n{found}"

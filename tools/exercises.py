@@ -166,6 +166,19 @@ def release(root: Path, topics: list[str], *, into: Path) -> None:
             GenerateAssignment(coursedir=course, config=config, no_database=True).start()
         except NbGraderException as error:
             raise ValueError(f"nbgrader could not release solutions/{topic}: {error}") from error
+    end_lines_alike(into)
+
+
+def end_lines_alike(folder: Path) -> None:
+    r"""Make notebooks the same bytes wherever they were written: Windows ends lines in \r\n.
+
+    Parameters
+    ----------
+    folder : Path
+        All notebooks below it are changed.
+    """
+    for path in folder.rglob("*.ipynb"):
+        path.write_bytes(path.read_bytes().replace(b"\r\n", b"\n"))
 
 
 def swap(new: Path, current: Path) -> None:
