@@ -1,0 +1,336 @@
+"""Tasks of lesson 03, choosing lambda."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minilib.checks.task import Mistake, Task, same_as
+from minilib.linear import Scaling, ridge
+
+Array = np.ndarray
+Folds = list[list[int]]
+
+
+def _same_as_any(*functions: Callable[..., Any]) -> Callable[..., bool]:
+    recognisers = [same_as(function) for function in functions]
+    return lambda answer, *arguments: any(found(answer, *arguments) for found in recognisers)
+
+
+# 03.leak: validation error of ridge, fold by fold, with nothing learned from the fold
+
+
+def _leak_cases(rng: np.random.Generator) -> list[tuple]:
+    cases = []
+    for sizes in ((6, 9, 7), (5, 5, 6, 4, 5), (20, 15)):
+        n = sum(sizes)
+        drift = np.linspace(-1, 1, n)[:, None]  # so that the folds differ in mean and spread
+        X = rng.standard_normal((n, 3)) * (1.5 + drift) + drift
+        X = rng.uniform(10, 50, 3) + rng.uniform(0.5, 5, 3) * X
+        y = 150 + Scaling.of(X).apply(X) @ rng.uniform(5, 20, 3) + 5 * rng.standard_normal(n)
+        order = rng.permutation(n)
+        folds = [np.sort(rows).tolist() for rows in np.split(order, np.cumsum(sizes)[:-1])]
+        places = np.argsort(order)
+        cases.append((X[places], y[places], float(rng.uniform(0.1, 0.4)), folds))
+    return cases
+
+
+def _each_fold(
+    *,
+    scaling: str = "train",
+    centre: str = "train",
+    fit: str = "train",
+    measure: str = "fold",
+    lam_times: Callable[[int, int], float] = lambda n_train, n: 1.0,
+) -> Callable[..., list[float]]:
+    """Say which rows each part is learned from: of the fold, the rest ("train"), or all."""
+
+    def errors(X: Array, y: Array, lam: float, folds: Folds) -> list[float]:
+        everything = np.arange(len(y))
+        result = []
+        for fold in folds:
+            rows = {"all": everything, "train": np.delete(everything, fold), "fold": fold}
+            inputs = Scaling.of(X[rows[scaling]]).apply(X)
+            targets = y - y[rows[centre]].mean()
+            strength = lam * lam_times(len(rows["train"]), len(y))
+            w = ridge(inputs[rows[fit]], targets[rows[fit]], strength).w
+            residual = targets[rows[measure]] - inputs[rows[measure]] @ w
+            result.append(float(np.mean(residual**2)))
+        return result
+
+    return errors
+
+
+def _each_fold_with_its_own(*, scaling: bool, centre: bool) -> Callable[..., list[float]]:
+    """Learn from the training rows, then standardise or centre the fold by itself."""
+
+    def errors(X: Array, y: Array, lam: float, folds: Folds) -> list[float]:
+        result = []
+        for fold in folds:
+            train = np.delete(np.arange(len(y)), fold)
+            learned, mean = Scaling.of(X[train]), y[train].mean()
+            w = ridge(learned.apply(X[train]), y[train] - mean, lam).w
+            inputs = (Scaling.of(X[fold]) if scaling else learned).apply(X[fold])
+            targets = y[fold] - (y[fold].mean() if centre else mean)
+            result.append(float(np.mean((targets - inputs @ w) ** 2)))
+        return result
+
+    return errors
+
+
+def _without_intercept(X: Array, y: Array, lam: float, folds: Folds) -> list[float]:
+    result = []
+    for fold in folds:
+        train = np.delete(np.arange(len(y)), fold)
+        scaling = Scaling.of(X[train])
+        w = ridge(scaling.apply(X[train]), y[train], lam).w
+        result.append(float(np.mean((y[fold] - scaling.apply(X[fold]) @ w) ** 2)))
+    return result
+
+
+def _with_divisor_n_minus_1(X: Array, y: Array, lam: float, folds: Folds) -> list[float]:
+    result = []
+    for fold in folds:
+        train = np.delete(np.arange(len(y)), fold)
+        inputs = (X - X[train].mean(axis=0)) / X[train].std(axis=0, ddof=1)
+        targets = y - y[train].mean()
+        w = ridge(inputs[train], targets[train], lam).w
+        result.append(float(np.mean((targets[fold] - inputs[fold] @ w) ** 2)))
+    return result
+
+
+_fold_errors = _each_fold()
+
+LEAK = Task(
+    "03.leak",
+    _leak_cases,
+    _fold_errors,
+    (
+        Mistake(
+            "nothing repaired",
+            "these are the numbers of the leaky version: scaling and the mean of y still come from "
+            "all rows. Move both lines into the loop and give them the training rows.",
+            same_as(_each_fold(scaling="all", centre="all")),
+        ),
+        Mistake(
+            "scaling from all rows",
+            "the mean of y is learned inside the fold, the scaling of the columns is not: it has "
+            "seen the validation rows. Write Scaling.of(X[train]) inside the loop.",
+            same_as(_each_fold(scaling="all")),
+        ),
+        Mistake(
+            "mean of y from all rows",
+            "the scaling is learned inside the fold, the mean of y is not: it has seen the "
+            "validation rows. Inside the loop, take y[train].mean().",
+            same_as(_each_fold(centre="all")),
+        ),
+        Mistake(
+            "fold scaled by itself",
+            "you standardise the validation rows by their own mean and deviation. A single new "
+            "patient has none: apply the scaling that was learned from the training rows.",
+            _same_as_any(
+                _each_fold_with_its_own(scaling=True, centre=False),
+                _each_fold_with_its_own(scaling=True, centre=True),
+            ),
+        ),
+        Mistake(
+            "targets of the fold centred by themselves",
+            "you subtract from the validation targets their own mean. The model may not know it: "
+            "its intercept is the mean of the training targets.",
+            same_as(_each_fold_with_its_own(scaling=False, centre=True)),
+        ),
+        Mistake(
+            "intercept forgotten",
+            "your predictions lack the intercept. The weights only say how a patient differs from "
+            "the mean of the training targets: add that mean to X w.",
+            same_as(_without_intercept),
+        ),
+        Mistake(
+            "error on the training rows",
+            "you measure the error on the rows the weights were fitted to. Measure it on the rows "
+            "of the fold, which the model has not seen.",
+            same_as(_each_fold(measure="train")),
+        ),
+        Mistake(
+            "fitted to all rows",
+            "your weights are fitted to all rows, those of the fold as well, so there is nothing "
+            "left to validate on. Fit them inside the loop, to the training rows.",
+            _same_as_any(
+                _each_fold(fit="all"),
+                _each_fold(fit="all", scaling="all"),
+                _each_fold(fit="all", scaling="all", centre="all"),
+            ),
+        ),
+        Mistake(
+            "roles swapped",
+            "you fit on the fold and measure on all the others. folds lists the validation rows: "
+            "fit on the rows that are not in the fold.",
+            same_as(_each_fold(scaling="fold", centre="fold", fit="fold", measure="train")),
+        ),
+        Mistake(
+            "divisor n - 1",
+            "your standard deviations divide by n - 1 and ours by n, so your columns are a little "
+            "shorter and pay more. Use Scaling.of, or leave ddof at 0.",
+            same_as(_with_divisor_n_minus_1),
+        ),
+        Mistake(
+            "lam taken for alpha",
+            "your penalty is n times too weak: beside a mean square, lam I stands next to "
+            "X.T @ X / n. For scikit-learn's Ridge that means alpha = n * lam.",
+            same_as(_each_fold(lam_times=lambda n_train, n: 1 / n_train)),
+        ),
+        Mistake(
+            "lam times n",
+            "your penalty is n times too strong. ridge(X, y, lam) already has the mean square; "
+            "only scikit-learn's Ridge wants n * lam.",
+            same_as(_each_fold(lam_times=lambda n_train, n: n_train)),
+        ),
+        Mistake(
+            "n of all rows",
+            "your penalty is a little too strong: the n in it counts all rows. The model is fitted "
+            "to the training rows of the fold, so n is how many those are.",
+            same_as(_each_fold(lam_times=lambda n_train, n: n / n_train)),
+        ),
+        Mistake(
+            "averaged",
+            "you return one number. Return the list of the errors, one for each fold: the spread "
+            "between them is what the standard error is made of.",
+            same_as(lambda *arguments: float(np.mean(_fold_errors(*arguments)))),
+        ),
+    ),
+)
+
+
+# 03.stability: share of repeats that choose the most frequent lam by the one-standard-error rule
+
+
+def _stability_cases(rng: np.random.Generator) -> list[tuple]:
+    return [(_draw_errors(rng, *shape),) for shape in ((50, 16, 3), (80, 20, 5))]
+
+
+def _draw_errors(rng: np.random.Generator, n_repeats: int, n_lams: int, n_folds: int) -> Array:
+    """Draw valleys, until each way to choose gives a share of its own."""
+    while True:
+        bottom = rng.normal(0.65, 0.06, (n_repeats, 1)) * n_lams
+        valleys = 3000 + 10 * (np.arange(n_lams) - bottom) ** 2
+        spreads = rng.uniform(60, 400, (n_repeats, 1)) * np.linspace(3, 0.5, n_lams)
+        luck = rng.standard_normal((n_repeats, 1, n_folds))
+        luck -= luck.mean(axis=2, keepdims=True)
+        luck /= luck.std(axis=2, ddof=1, keepdims=True)
+        errors = valleys[:, :, None] + spreads[:, :, None] * luck
+        shares = [_agreement(errors), 1.0, *(rule(errors) for rule in _WRONG_SHARES.values())]
+        if len(set(shares)) == len(shares):
+            return errors
+
+
+def _share(choices: Array) -> float:
+    return float(np.bincount(choices).max() / len(choices))
+
+
+def _standard_error(errors: Array, ddof: int = 1) -> Array:
+    return errors.std(axis=-1, ddof=ddof) / np.sqrt(errors.shape[-1])
+
+
+def _within(errors: Array, band: Array) -> Array:
+    """Say for each repeat and lam whether its mean is within the band of the best one."""
+    mean = errors.mean(axis=-1)
+    best = mean.argmin(axis=-1, keepdims=True)
+    limit = np.take_along_axis(mean, best, axis=-1) + np.take_along_axis(band, best, axis=-1)
+    return mean <= limit
+
+
+def _choose(errors: Array) -> Array:
+    """Find the largest lam within one standard error of the best, for each repeat."""
+    return _within(errors, _standard_error(errors)).argmax(axis=-1)
+
+
+def _agreement(errors: Array) -> float:
+    return _share(_choose(errors))
+
+
+def _share_of_weakest(errors: Array) -> float:
+    from_the_end = _within(errors, _standard_error(errors))[:, ::-1].argmax(axis=1)
+    return _share(errors.shape[1] - 1 - from_the_end)
+
+
+def _share_with_own_bands(errors: Array) -> float:
+    mean = errors.mean(axis=2)
+    limits = mean.min(axis=1, keepdims=True) + _standard_error(errors)
+    return _share((mean <= limits).argmax(axis=1))
+
+
+_WRONG_SHARES: dict[str, Callable[[Array], float]] = {
+    "minimum": lambda errors: _share(errors.mean(axis=2).argmin(axis=1)),
+    "standard deviation": lambda errors: _share(
+        _within(errors, errors.std(axis=2, ddof=1)).argmax(axis=1)
+    ),
+    "divisor K": lambda errors: _share(
+        _within(errors, _standard_error(errors, ddof=0)).argmax(axis=1)
+    ),
+    "weakest penalty": _share_of_weakest,
+    "a band for each lam": _share_with_own_bands,
+    "axes swapped": lambda errors: _agreement(errors.swapaxes(1, 2)),
+    "repeats averaged": lambda errors: float(
+        np.mean(_choose(errors) == _choose(errors.mean(axis=0)))
+    ),
+    "count": lambda errors: _agreement(errors) * len(errors),
+}
+
+
+STABILITY = Task(
+    "03.stability",
+    _stability_cases,
+    _agreement,
+    (
+        Mistake(
+            "minimum",
+            "each of your repeats takes the lam with the smallest mean. The rule takes the largest "
+            "lam whose mean is at most one standard error above that.",
+            same_as(_WRONG_SHARES["minimum"]),
+        ),
+        Mistake(
+            "standard deviation",
+            "your limit is one standard deviation above the best mean. A mean of K errors is less "
+            "uncertain than a single error: divide by the square root of K.",
+            same_as(_WRONG_SHARES["standard deviation"]),
+        ),
+        Mistake(
+            "divisor K",
+            "your standard deviation divides by K. The spread is measured around a mean that comes "
+            "from the same K errors, so divide by K - 1: write ddof=1.",
+            same_as(_WRONG_SHARES["divisor K"]),
+        ),
+        Mistake(
+            "weakest penalty",
+            "of the lams within the limit you take the smallest. The rule wants the simplest model "
+            "that is not clearly worse: the largest lam, which comes first.",
+            same_as(_WRONG_SHARES["weakest penalty"]),
+        ),
+        Mistake(
+            "a band for each lam",
+            "you compare each lam with a limit of its own. There is one limit for each repeat: the "
+            "smallest mean plus the standard error at that same lam.",
+            same_as(_WRONG_SHARES["a band for each lam"]),
+        ),
+        Mistake(
+            "axes swapped",
+            "you take means over the lams and choose a fold. Axis 1 runs over the lams and axis 2 "
+            "over the folds: the means are errors.mean(axis=2).",
+            same_as(_WRONG_SHARES["axes swapped"]),
+        ),
+        Mistake(
+            "repeats averaged",
+            "you average over the repeats before you choose, and that hides what we want to know. "
+            "Let each repeat choose by itself, then count the choices.",
+            _same_as_any(_WRONG_SHARES["repeats averaged"], lambda errors: 1.0),
+        ),
+        Mistake(
+            "count",
+            "you return how many repeats agree. Divide by the number of repeats: with 50 and with "
+            "500 of them, the share means the same.",
+            same_as(_WRONG_SHARES["count"]),
+        ),
+    ),
+)
+
+TASKS = (LEAK, STABILITY)

@@ -1,0 +1,253 @@
+from collections import Counter
+
+import numpy as np
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+# 03.leak
+
+
+def split(n, fold):
+    inside = np.isin(np.arange(n), fold)
+    return ~inside, inside
+
+
+def solve(Z, t, lam):
+    return np.linalg.solve(Z.T @ Z / len(Z) + lam * np.eye(Z.shape[1]), Z.T @ t / len(Z))
+
+
+def leak_in_numpy(X, y, lam, folds):
+    errors = []
+    for fold in folds:
+        train, new = split(len(y), fold)
+        mean, scale, intercept = X[train].mean(axis=0), X[train].std(axis=0), y[train].mean()
+        w = solve((X[train] - mean) / scale, y[train] - intercept, lam)
+        errors.append(np.mean((y[new] - intercept - (X[new] - mean) / scale @ w) ** 2))
+    return errors
+
+
+def leak_by_sklearn(X, y, lam, folds):
+    errors = []
+    for fold in folds:
+        train, new = split(len(y), fold)
+        model = make_pipeline(StandardScaler(), Ridge(alpha=lam * train.sum()))
+        prediction = model.fit(X[train], y[train]).predict(X[new])
+        errors.append(((y[new] - prediction) ** 2).mean())
+    return np.array(errors)
+
+
+def leak_left_as_it_was(X, y, lam, folds):
+    Z, t = (X - X.mean(axis=0)) / X.std(axis=0), y - y.mean()
+    errors = []
+    for fold in folds:
+        train, new = split(len(y), fold)
+        errors.append(np.mean((t[new] - Z[new] @ solve(Z[train], t[train], lam)) ** 2))
+    return errors
+
+
+def leak_with_scaler_outside(X, y, lam, folds):
+    Z = StandardScaler().fit_transform(X)
+    errors = []
+    for fold in folds:
+        train, new = split(len(y), fold)
+        intercept = y[train].mean()
+        w = solve(Z[train], y[train] - intercept, lam)
+        errors.append(np.mean((y[new] - intercept - Z[new] @ w) ** 2))
+    return errors
+
+
+def leak_with_mean_outside(X, y, lam, folds):
+    t = y - y.mean()
+    errors = []
+    for fold in folds:
+        train, new = split(len(y), fold)
+        scaler = StandardScaler().fit(X[train])
+        w = solve(scaler.transform(X[train]), t[train], lam)
+        errors.append(np.mean((t[new] - scaler.transform(X[new]) @ w) ** 2))
+    return errors
+
+
+def leak_with_two_scalers(X, y, lam, folds):
+    errors = []
+    for fold in folds:
+        train, new = split(len(y), fold)
+        inputs = StandardScaler().fit_transform(X[train])
+        new_inputs = StandardScaler().fit_transform(X[new])
+        model = Ridge(alpha=lam * train.sum()).fit(inputs, y[train])
+        errors.append(np.mean((y[new] - model.predict(new_inputs)) ** 2))
+    return errors
+
+
+def leak_with_two_means(X, y, lam, folds):
+    errors = []
+    for fold in folds:
+        train, new = split(len(y), fold)
+        scaler = StandardScaler().fit(X[train])
+        w = solve(scaler.transform(X[train]), y[train] - y[train].mean(), lam)
+        errors.append(np.mean((y[new] - y[new].mean() - scaler.transform(X[new]) @ w) ** 2))
+    return errors
+
+
+def leak_without_intercept(X, y, lam, folds):
+    errors = []
+    for fold in folds:
+        train, new = split(len(y), fold)
+        scaler = StandardScaler().fit(X[train])
+        w = solve(scaler.transform(X[train]), y[train] - y[train].mean(), lam)
+        errors.append(np.mean((y[new] - scaler.transform(X[new]) @ w) ** 2))
+    return errors
+
+
+def leak_on_training_rows(X, y, lam, folds):
+    errors = []
+    for fold in folds:
+        train, _ = split(len(y), fold)
+        model = make_pipeline(StandardScaler(), Ridge(alpha=lam * train.sum()))
+        model.fit(X[train], y[train])
+        errors.append(np.mean((y[train] - model.predict(X[train])) ** 2))
+    return errors
+
+
+def leak_fitted_to_all_rows(X, y, lam, folds):
+    model = make_pipeline(StandardScaler(), Ridge(alpha=lam * len(y))).fit(X, y)
+    return [np.mean((y[fold] - model.predict(X[fold])) ** 2) for fold in folds]
+
+
+def leak_with_swapped_roles(X, y, lam, folds):
+    errors = []
+    for fold in folds:
+        model = make_pipeline(StandardScaler(), Ridge(alpha=lam * len(fold)))
+        model.fit(X[fold], y[fold])
+        others = np.setdiff1d(np.arange(len(y)), fold)
+        errors.append(np.mean((y[others] - model.predict(X[others])) ** 2))
+    return errors
+
+
+def leak_with_other_divisor(X, y, lam, folds):
+    errors = []
+    for fold in folds:
+        train, new = split(len(y), fold)
+        mean, scale = X[train].mean(axis=0), X[train].std(axis=0, ddof=1)
+        model = Ridge(alpha=lam * train.sum()).fit((X[train] - mean) / scale, y[train])
+        errors.append(np.mean((y[new] - model.predict((X[new] - mean) / scale)) ** 2))
+    return errors
+
+
+def leak_with_alpha(alpha):
+    def fold_errors(X, y, lam, folds):
+        errors = []
+        for fold in folds:
+            train, new = split(len(y), fold)
+            model = make_pipeline(StandardScaler(), Ridge(alpha=alpha(lam, train.sum(), len(y))))
+            model.fit(X[train], y[train])
+            errors.append(np.mean((y[new] - model.predict(X[new])) ** 2))
+        return errors
+
+    return fold_errors
+
+
+def leak_averaged(X, y, lam, folds):
+    return sum(leak_in_numpy(X, y, lam, folds)) / len(folds)
+
+
+# 03.stability
+
+
+def agreement_by_counting(errors):
+    choices = []
+    for repeat in errors:
+        means = [np.mean(row) for row in repeat]
+        best = int(np.argmin(means))
+        limit = means[best] + np.std(repeat[best], ddof=1) / np.sqrt(len(repeat[best]))
+        choices.append(next(i for i, mean in enumerate(means) if mean <= limit))
+    return Counter(choices).most_common(1)[0][1] / len(choices)
+
+
+def agreement_at_once(errors):
+    n_repeats, n_lams, n_folds = errors.shape
+    mean = errors.mean(axis=2)
+    variance = ((errors - mean[:, :, None]) ** 2).sum(axis=2) / (n_folds - 1)
+    repeats, best = np.arange(n_repeats), mean.argmin(axis=1)
+    limit = mean[repeats, best] + np.sqrt(variance[repeats, best] / n_folds)
+    largest = np.where(mean <= limit[:, None], np.arange(n_lams), n_lams).min(axis=1)
+    return np.unique(largest, return_counts=True)[1].max() / n_repeats
+
+
+def most_frequent(choices):
+    return max(choices.count(choice) for choice in choices) / len(choices)
+
+
+def one_choice(repeat, width, pick=min):
+    """Choose within a limit that is so much above the best mean, given the errors there."""
+    mean = repeat.mean(axis=1)
+    best = mean.argmin()
+    return int(pick(np.flatnonzero(mean <= mean[best] + width(repeat[best]))))
+
+
+def standard_error(errors):
+    return np.std(errors, ddof=1) / len(errors) ** 0.5
+
+
+def agreement_of_minima(errors):
+    return most_frequent([int(repeat.mean(axis=1).argmin()) for repeat in errors])
+
+
+def agreement_with(width, pick=min):
+    return lambda errors: most_frequent([one_choice(repeat, width, pick) for repeat in errors])
+
+
+def agreement_with_own_bands(errors):
+    choices = []
+    for repeat in errors:
+        mean, band = repeat.mean(axis=1), [standard_error(row) for row in repeat]
+        choices.append(int(np.argmax(mean <= mean.min() + np.array(band))))
+    return most_frequent(choices)
+
+
+def agreement_of_swapped_axes(errors):
+    return most_frequent([one_choice(repeat.T, standard_error) for repeat in errors])
+
+
+def agreement_with_the_average(errors):
+    average = one_choice(sum(errors) / len(errors), standard_error)
+    return np.mean([one_choice(repeat, standard_error) == average for repeat in errors])
+
+
+def agreement_counted(errors):
+    return round(agreement_by_counting(errors) * len(errors))
+
+
+RIGHT = {
+    "03.leak": [leak_in_numpy, leak_by_sklearn],
+    "03.stability": [agreement_by_counting, agreement_at_once],
+}
+
+WRONG = {
+    "03.leak": {
+        "nothing repaired": leak_left_as_it_was,
+        "scaling from all rows": leak_with_scaler_outside,
+        "mean of y from all rows": leak_with_mean_outside,
+        "fold scaled by itself": leak_with_two_scalers,
+        "targets of the fold centred by themselves": leak_with_two_means,
+        "intercept forgotten": leak_without_intercept,
+        "error on the training rows": leak_on_training_rows,
+        "fitted to all rows": leak_fitted_to_all_rows,
+        "roles swapped": leak_with_swapped_roles,
+        "divisor n - 1": leak_with_other_divisor,
+        "lam taken for alpha": leak_with_alpha(lambda lam, n_train, n: lam),
+        "lam times n": leak_with_alpha(lambda lam, n_train, n: lam * n_train**2),
+        "n of all rows": leak_with_alpha(lambda lam, n_train, n: lam * n),
+        "averaged": leak_averaged,
+    },
+    "03.stability": {
+        "minimum": agreement_of_minima,
+        "standard deviation": agreement_with(lambda errors: np.std(errors, ddof=1)),
+        "divisor K": agreement_with(lambda errors: np.std(errors) / len(errors) ** 0.5),
+        "weakest penalty": agreement_with(standard_error, pick=max),
+        "a band for each lam": agreement_with_own_bands,
+        "axes swapped": agreement_of_swapped_axes,
+        "repeats averaged": agreement_with_the_average,
+        "count": agreement_counted,
+    },
+}
