@@ -7,11 +7,12 @@ PYTHON ?= python3
 ARGS ?=
 
 venv_python = .venv/bin/python
+new_venv = $(shell test -x $(venv_python) || echo new-venv)
 python_found = command -v '$(PYTHON)' >/dev/null || { echo 'There is no $(PYTHON) here. Install \
 Python 3.11 or newer (https://www.python.org/downloads/), or say where it is: \
-make $@ PYTHON=/path/to/python3' >&2; exit 1; }
+make $(MAKECMDGOALS) PYTHON=/path/to/python3' >&2; exit 1; }
 
-.PHONY: help lab test doctor lessons exercises
+.PHONY: help lab test doctor lessons exercises new-venv
 
 help:
 	@echo 'make lab        open the course in JupyterLab; the first time installs it'
@@ -40,15 +41,15 @@ lessons: .venv/.installed-test
 exercises: .venv/.installed-test
 	@$(venv_python) tools/exercises.py
 
-# Made afresh, too, when the Python that .venv was made from is gone: the link then leads nowhere.
-$(venv_python):
+# Asked for at the first installation, and when the Python that .venv was made from is gone.
+new-venv:
 	@$(python_found)
 	@'$(PYTHON)' tools/doctor.py --python
 	@'$(PYTHON)' -m venv --clear --without-pip .venv
 
 # The font list is built here, so that no lesson shows Matplotlib's note about building it.
 .venv/.installed-test: extras = [test]
-.venv/.installed-lab .venv/.installed-test: $(venv_python) pyproject.toml constraints.txt
+.venv/.installed-lab .venv/.installed-test: pyproject.toml constraints.txt $(new_venv)
 	@echo 'Installing into .venv; the first time this takes some minutes ...'
 	@$(venv_python) -m ensurepip >/dev/null
 	@$(venv_python) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.$(extras)'
