@@ -232,7 +232,19 @@ class Penalty:
         return float(self.l1 * np.abs(w).sum() + self.l2 / 2 * (w @ w))
 
     def prox(self, v: Array, step: float) -> Array:
-        """Trade closeness to ``v`` against the penalty, weighted by ``step``."""
+        """Trade closeness to ``v`` against the penalty: the minimum of both together.
+
+        Parameters
+        ----------
+        v : array of any shape
+            Where the weights would like to be.
+        step : float
+            Weight of the penalty against half the squared distance to ``v``.
+
+        Returns
+        -------
+        array of the shape of v
+        """
         return soft_threshold(v, step * self.l1) / (1 + step * self.l2)
 
 

@@ -23,7 +23,12 @@ class Agreement:
     part: Callable[[Any], Any] = lambda result: result
 
 
+def _table_and_weights(rng: Rng) -> tuple:
+    return rng.normal(size=(30, 4)), rng.normal(size=30), rng.normal(size=4), 0.3
+
+
 AGREEMENTS = {
+    ("01_l2_from_scratch", "gradient"): Agreement(_table_and_weights),
     ("02_l1_from_scratch", "soft_threshold"): Agreement(lambda rng: (rng.normal(size=50), 0.7)),
 }
 
