@@ -9,7 +9,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
-from itertools import pairwise
 from pathlib import PurePosixPath, PureWindowsPath
 from urllib.parse import unquote, urlsplit
 
@@ -295,15 +294,15 @@ def starts_with_its_title(notebook: Notebook) -> Iterator[str]:
 
 
 def has_a_card(notebook: Notebook) -> Iterator[str]:
-    card = [line for line in notebook.cells[0].source.splitlines() if line.startswith("|")]
-    text = "\n".join(card)
-    example = "| 20 minutes | [01 · L2](01_l2_from_scratch.ipynb) | below the title"
-    if not re.search(r"\d+ min", text):
-        yield f"its card says no minutes; write a table such as {example}"
-    if not re.search(r"(?i)prerequisites?", text):
-        yield f"its card names no prerequisites; write a table such as {example}"
-    if not notebook.path.stem.startswith("00") and not re.search(r"\]\([^)]+\.ipynb", text):
-        yield f"its card links to no lesson before it; write a table such as {example}"
+    card = notebook.cells[0].source
+    link = r"\]\([^)]+\)" if notebook.path.stem.startswith("00") else r"\]\(\d\d_\w+\.ipynb"
+    for row, pattern, example in (
+        ("After this lesson you can", r"\S", "write ISTA; prove that a solution is finished"),
+        ("Reading time", r"\d+ minutes", "40 minutes"),
+        ("Prerequisites", link, "[lesson 01](01_l2_from_scratch.ipynb): objective, gradient"),
+    ):
+        if not re.search(rf"(?m)^\| \*\*{row}\*\* \|.*{pattern}.*\|$", card):
+            yield f"its card lacks a row; write below the title: | **{row}** | {example} |"
 
 
 def imports_in_its_first_code_cell(notebook: Notebook) -> Iterator[str]:
@@ -322,24 +321,33 @@ def imports_in_its_first_code_cell(notebook: Notebook) -> Iterator[str]:
 
 
 def predicts_runs_explains_checks(notebook: Notebook) -> Iterator[str]:
-    steps = [step for cell in notebook.cells for step in steps_in(cell)]
-    starts = [place for place, (word, _) in enumerate(steps) if word == "Predict"]
-    if not starts:
-        yield "it has no round; write **Predict.**, a code cell, **Explain.** and **Check.**"
-    for start, end in pairwise([*starts, len(steps)]):
-        words = [word for word, _ in steps[start:end]]
-        if not re.match(r"Predict( run)+ Explain\b.* Check\b", " ".join(words)):
+    ideas = {heading: steps for heading, steps in sections(notebook) if "Predict" in steps}
+    if not ideas:
+        yield "no section predicts; write **Predict.**, a code cell, **Explain.**, **Check.**"
+    for heading, steps in ideas.items():
+        if not re.search(r"Predict( run)+ Explain\b.* Check\b", " ".join(steps)):
             yield (
-                f"{steps[start][1].id}: the round goes {', '.join(words)}; write **Predict.**, a "
-                "code cell, **Explain.** and **Check.**"
+                f"{heading!r} goes {', '.join(steps)}; write **Predict.**, a code cell, "
+                "**Explain.** and **Check.** in this order"
             )
 
 
-def steps_in(cell: Cell) -> list[tuple[str, Cell]]:
-    """The steps of a round that a cell takes: Predict, run, Explain, Check."""
-    if cell.kind == "code":
-        return [("run", cell)]
-    return [(word, cell) for word in re.findall(r"\*\*(Predict|Explain|Check)\.\*\*", prose(cell))]
+def sections(notebook: Notebook) -> Iterator[tuple[str, list[str]]]:
+    """Each ## heading with the steps below it: Predict, run, Explain, Check."""
+    heading, steps = "", []
+    for cell in notebook.cells:
+        if cell.kind == "code":
+            steps.append("run")
+            continue
+        for title, step in re.findall(
+            r"(?m)^## (.+)$|\*\*(Predict|Explain|Check)\.\*\*", prose(cell)
+        ):
+            if title:
+                yield heading, steps
+                heading, steps = title, []
+            else:
+                steps.append(step)
+    yield heading, steps
 
 
 def shows_a_picture(notebook: Notebook) -> Iterator[str]:

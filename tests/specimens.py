@@ -56,9 +56,11 @@ LESSON = [
     markdown(
         "title",
         "# 03 · Choosing lambda\n\n"
-        "| Time | Prerequisites |\n"
-        "|---|---|\n"
-        "| 20 minutes | [02 · L1](02_l1_from_scratch.ipynb) |\n",
+        "| | |\n"
+        "|:--|:--|\n"
+        "| **After this lesson you can** | count zeros |\n"
+        "| **Reading time** | 20 minutes |\n"
+        "| **Prerequisites** | [lesson 02](02_l1_from_scratch.ipynb): ISTA |\n",
     ),
     code("imports", "import numpy as np\n\nfrom minilib.linear import soft_threshold"),
     markdown("the-claim", "## The article's solver\n\nA published solver, run as it stands."),
@@ -68,7 +70,7 @@ LESSON = [
         raised("ValueError", "the step is too long"),
         tags=("raises-exception",),
     ),
-    markdown("predict-zeros", "**Predict.** How many of 5 weights become zero?"),
+    markdown("predict-zeros", "## Zeros\n\n**Predict.** How many of 5 weights become zero?"),
     code(
         "run-zeros",
         "w = soft_threshold(np.array([-12.5, 0.2, 2953.0]), 0.1)\n"
