@@ -38,9 +38,10 @@ MAKE_VENV = "-m venv --clear --without-pip .venv"
 MAKE_PIP = "-m ensurepip"
 INSTALL = "-m pip install -q --disable-pip-version-check -c constraints.txt -e ."
 FONTS = "-c import matplotlib.font_manager"
-START = "-m jupyterlab --config=tools/jupyterlab/config.py"
+START = "-m jupyterlab --config=tools/jupyterlab/jupyter_lab_config.py"
 PROVE = ["-m ruff check", "-m ruff format --check", "-m pytest"]
 
+pins_of_linux = pytest.mark.skipif(sys.platform != "linux", reason="the pins are those of Linux")
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
 
 
@@ -104,14 +105,14 @@ def test_a_pin_satisfies_what_pyproject_asks():
         assert requirement.specifier.contains(pins()[canonicalize_name(requirement.name)])
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the pins are those of Linux")
+@pins_of_linux
 def test_constraints_pin_everything_that_is_pulled_in_and_nothing_else():
     assert set(pins()) == everything_needed() | {"setuptools"}
 
 
-@pytest.mark.parametrize(("name", "pin"), pins().items())
-def test_the_tests_run_on_the_pinned_version(name, pin):
-    assert version(name).partition("+")[0] == pin
+@pins_of_linux
+def test_the_tests_run_on_the_pinned_versions():
+    assert {name: version(name).partition("+")[0] for name in pins()} == pins()
 
 
 def test_every_mention_of_torch_is_of_one_version():
