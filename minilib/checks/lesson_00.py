@@ -1,5 +1,6 @@
 """Tasks of lesson 00, start here."""
 
+import math
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
@@ -202,7 +203,19 @@ VERDICT = Task(
 
 
 def _parameters_cases(rng: np.random.Generator) -> list[tuple]:
-    return [([int(size) for size in rng.integers(3, 300, layers)],) for layers in (2, 3, 3, 4, 5)]
+    def sizes(n_layers: int) -> list[int]:
+        return [int(size) for size in rng.integers(3, 300, n_layers)]
+
+    def odd(n_layers: int) -> list[int]:
+        return [int(size) for size in 2 * rng.integers(2, 60, n_layers) + 1]
+
+    return [
+        (sizes(3), 8),
+        (sizes(5), int(rng.integers(2, 8))),
+        ([int(size) for size in 8 * rng.integers(1, 15, 2) + 1], int(rng.choice([1, 3]))),
+        (odd(3), 4),
+        (odd(4), 2),
+    ]
 
 
 def _n_weights(sizes: list[int]) -> int:
@@ -213,22 +226,38 @@ def _n_biases(sizes: list[int]) -> int:
     return sum(sizes[1:])
 
 
-def _count(sizes: list[int]) -> dict[str, int]:
+def _count(sizes: list[int], bits: int) -> dict[str, int]:
     weights, biases = _n_weights(sizes), _n_biases(sizes)
-    return {"parameters": weights + biases, "macs": weights, "bytes": weights + 4 * biases}
+    return {
+        "parameters": weights + biases,
+        "macs": weights,
+        "bytes": math.ceil(weights * bits / 8) + 4 * biases,
+    }
 
 
-def _part_is(part: str, *functions: Callable[[list[int]], float]) -> Callable[..., bool]:
+def _part_is(part: str, *functions: Callable[[list[int], int], float]) -> Callable[..., bool]:
     """Recognise a mistake by one of the three numbers, whatever the others are."""
-    return lambda answer, sizes: any(answer[part] == function(sizes) for function in functions)
+    return lambda answer, sizes, bits: (
+        answer[part] != _count(sizes, bits)[part]
+        and any(answer[part] == function(sizes, bits) for function in functions)
+    )
 
 
 def _only_wrong(part: str) -> Callable[..., bool]:
-    def recognise(answer: Mapping[str, Any], sizes: list[int]) -> bool:
-        right = _count(sizes)
+    def recognise(answer: Mapping[str, Any], sizes: list[int], bits: int) -> bool:
+        right = _count(sizes, bits)
         return {key for key in right if answer[key] != right[key]} == {part}
 
     return recognise
+
+
+def _added(sizes: list[int], bits: int) -> int:
+    return sum(n_in + n_out for n_in, n_out in pairwise(sizes))
+
+
+def _rounded_by_layer(sizes: list[int], bits: int) -> int:
+    weights = [n_in * n_out for n_in, n_out in pairwise(sizes)]
+    return sum(math.ceil(n * bits / 8) for n in weights) + 4 * _n_biases(sizes)
 
 
 PARAMETERS = Task(
@@ -239,9 +268,9 @@ PARAMETERS = Task(
         Mistake(
             "other keys",
             "return a dictionary with exactly the keys 'parameters', 'macs' and 'bytes'.",
-            lambda answer, sizes: (
+            lambda answer, sizes, bits: (
                 isinstance(answer, (int, float, tuple, list))
-                or answer.keys() != _count(sizes).keys()
+                or answer.keys() != _count(sizes, bits).keys()
             ),
         ),
         Mistake(
@@ -250,68 +279,98 @@ PARAMETERS = Task(
             "its inputs, so a layer has inputs times outputs weights: multiply, then add.",
             _part_is(
                 "parameters",
-                sum,
-                _n_biases,
-                lambda sizes: sum(map(sum, pairwise(sizes))),
-                lambda sizes: sum(map(sum, pairwise(sizes))) + _n_biases(sizes),
+                lambda sizes, bits: sum(sizes),
+                lambda sizes, bits: _n_biases(sizes),
+                _added,
+                lambda sizes, bits: _added(sizes, bits) + _n_biases(sizes),
             ),
         ),
         Mistake(
             "layer missing",
             "your 'parameters' miss the first or the last layer. Four sizes make three layers: "
-            "zip(sizes[:-1], sizes[1:]) gives the inputs and outputs of each.",
+            "itertools.pairwise(sizes) gives the inputs and outputs of each.",
             _part_is(
                 "parameters",
-                lambda sizes: _count(sizes[:-1])["parameters"],
-                lambda sizes: _count(sizes[1:])["parameters"],
+                lambda sizes, bits: _count(sizes[:-1], bits)["parameters"],
+                lambda sizes, bits: _count(sizes[1:], bits)["parameters"],
             ),
         ),
         Mistake(
             "biases forgotten",
             "your 'parameters' are the weights alone. Every neuron behind the inputs has a bias as "
             "well, one number each.",
-            _part_is("parameters", _n_weights),
+            _part_is("parameters", lambda sizes, bits: _n_weights(sizes)),
         ),
         Mistake(
             "biases for the inputs",
             "your 'parameters' count a bias for every input. The first size is the picture itself: "
             "pixels have no bias, the biases are sum(sizes[1:]).",
-            _part_is("parameters", lambda sizes: _n_weights(sizes) + sum(sizes)),
+            _part_is("parameters", lambda sizes, bits: _n_weights(sizes) + sum(sizes)),
         ),
         Mistake(
             "biases multiplied",
             "your 'macs' count the biases as well. A bias is added and multiplies nothing: one "
             "multiply-accumulate for each weight, none for a bias.",
-            _part_is("macs", lambda sizes: _n_weights(sizes) + _n_biases(sizes)),
+            _part_is("macs", lambda sizes, bits: _n_weights(sizes) + _n_biases(sizes)),
         ),
         Mistake(
             "counted twice",
             "your 'macs' are twice too many: you count the multiplication and the addition. A "
             "multiply-accumulate is both in one.",
-            _part_is("macs", lambda sizes: 2 * _n_weights(sizes)),
+            _part_is("macs", lambda sizes, bits: 2 * _n_weights(sizes)),
         ),
         Mistake(
-            "one byte for all",
-            "your 'bytes' give each bias one byte. Weights are int8, one byte each; biases are "
-            "int32, four bytes each.",
-            _part_is("bytes", lambda sizes: _n_weights(sizes) + _n_biases(sizes)),
+            "bits ignored",
+            "your 'bytes' are the same whatever the bits: a weight takes one byte, or four. Here "
+            "it takes bits / 8 of a byte, for example half of one with 4 bits.",
+            _part_is(
+                "bytes",
+                lambda sizes, bits: _n_weights(sizes) + 4 * _n_biases(sizes),
+                lambda sizes, bits: 4 * (_n_weights(sizes) + _n_biases(sizes)),
+            ),
         ),
         Mistake(
-            "four bytes for all",
-            "your 'bytes' give each weight four bytes. That is float32 or int32; these weights are "
-            "int8, one byte each, and only the biases have four.",
-            _part_is("bytes", lambda sizes: 4 * (_n_weights(sizes) + _n_biases(sizes))),
+            "biases squeezed",
+            "your 'bytes' give a bias too little: as many bits as a weight, or one byte. Every "
+            "bias is an int32, which has four bytes.",
+            _part_is(
+                "bytes",
+                lambda sizes, bits: (_n_weights(sizes) + _n_biases(sizes)) * bits / 8,
+                lambda sizes, bits: math.ceil((_n_weights(sizes) + _n_biases(sizes)) * bits / 8),
+                lambda sizes, bits: math.ceil(_n_weights(sizes) * bits / 8) + _n_biases(sizes),
+            ),
         ),
         Mistake(
             "bytes without biases",
             "your 'bytes' are the weights alone. The biases must be stored as well, four bytes "
             "each.",
-            _part_is("bytes", _n_weights),
+            _part_is("bytes", lambda sizes, bits: math.ceil(_n_weights(sizes) * bits / 8)),
         ),
         Mistake(
-            "bits",
-            "your 'bytes' are bits: eight times too many. int8 has 8 bits, which is one byte.",
-            _part_is("bytes", lambda sizes: 8 * _count(sizes)["bytes"]),
+            "bits for bytes",
+            "your 'bytes' are bits, at least those of the weights. Eight bits make one byte.",
+            _part_is(
+                "bytes",
+                lambda sizes, bits: _n_weights(sizes) * bits + 32 * _n_biases(sizes),
+                lambda sizes, bits: _n_weights(sizes) * bits + 4 * _n_biases(sizes),
+            ),
+        ),
+        Mistake(
+            "rounded by layer",
+            "your 'bytes' begin a new byte with each layer. The weights follow each other without "
+            "gaps: round up once, for all of them together.",
+            _part_is("bytes", _rounded_by_layer),
+        ),
+        Mistake(
+            "not rounded up",
+            "your 'bytes' cut off the last weights, or end in the middle of a byte. A file has "
+            "whole bytes, so round up: math.ceil.",
+            _part_is(
+                "bytes",
+                lambda sizes, bits: _n_weights(sizes) * bits // 8 + 4 * _n_biases(sizes),
+                lambda sizes, bits: _n_weights(sizes) * bits / 8 + 4 * _n_biases(sizes),
+                lambda sizes, bits: round(_n_weights(sizes) * bits / 8) + 4 * _n_biases(sizes),
+            ),
         ),
         Mistake(
             "only parameters wrong",
@@ -326,8 +385,8 @@ PARAMETERS = Task(
         ),
         Mistake(
             "only bytes wrong",
-            "'parameters' and 'macs' are right, 'bytes' are not. One for each weight, four for "
-            "each bias.",
+            "'parameters' and 'macs' are right, 'bytes' are not. They are all weights at so many "
+            "bits, rounded up to whole bytes, and four bytes for each bias.",
             _only_wrong("bytes"),
         ),
     ),

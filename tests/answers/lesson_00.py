@@ -1,5 +1,5 @@
 from itertools import pairwise
-from math import sqrt
+from math import ceil, sqrt
 
 import numpy as np
 
@@ -95,56 +95,72 @@ def verdict_training_first(train_accuracy, fresh_accuracy, n_classes, n_examples
 # 00.parameters
 
 
-def count_layer_by_layer(sizes):
+def count_layer_by_layer(sizes, bits):
     weights = biases = 0
     for i in range(len(sizes) - 1):
         weights += sizes[i] * sizes[i + 1]
         biases += sizes[i + 1]
-    return {"parameters": weights + biases, "macs": weights, "bytes": weights + 4 * biases}
+    return {
+        "parameters": weights + biases,
+        "macs": weights,
+        "bytes": (weights * bits + 7) // 8 + 4 * biases,
+    }
 
 
-def count_with_arrays(sizes):
+def count_with_arrays(sizes, bits):
     sizes = np.array(sizes)
     macs = sizes[:-1] @ sizes[1:]
     biases = np.zeros(sizes[1:].sum(), dtype=np.int32)
-    return {"bytes": macs + biases.nbytes, "macs": macs, "parameters": macs + biases.size}
+    packed = np.packbits(np.zeros(macs * bits, dtype=np.uint8))
+    return {
+        "bytes": len(packed.tobytes() + biases.tobytes()),
+        "macs": macs,
+        "parameters": macs + biases.size,
+    }
 
 
-def count_in_a_tuple(sizes):
-    return tuple(count_layer_by_layer(sizes).values())
+def count_in_a_tuple(sizes, bits):
+    return tuple(count_layer_by_layer(sizes, bits).values())
 
 
-def count_with_sums(sizes):
+def count_with_sums(sizes, bits):
     parameters = sum(sizes)
-    return {"parameters": parameters, "macs": parameters, "bytes": parameters}
+    return {"parameters": parameters, "macs": parameters, "bytes": parameters * bits / 8}
 
 
-def count_without_last_layer(sizes):
-    weights = biases = 0
-    for i in range(len(sizes) - 2):
-        weights += sizes[i] * sizes[i + 1]
-        biases += sizes[i + 1]
-    return {"parameters": weights + biases, "macs": weights, "bytes": weights + 4 * biases}
+def count_without_last_layer(sizes, bits):
+    return count_layer_by_layer(sizes[:-1], bits)
 
 
-def count_weights_only(sizes):
+def count_weights_only(sizes, bits):
     weights = sum(a * b for a, b in pairwise(sizes))
-    return {"parameters": weights, "macs": weights, "bytes": weights}
+    return {"parameters": weights, "macs": weights, "bytes": ceil(weights * bits / 8)}
 
 
-def count_input_biases(sizes):
+def count_input_biases(sizes, bits):
     weights = sum(a * b for a, b in pairwise(sizes))
     biases = sum(sizes)
-    return {"parameters": weights + biases, "macs": weights, "bytes": weights + 4 * biases}
+    return {
+        "parameters": weights + biases,
+        "macs": weights,
+        "bytes": ceil(weights * bits / 8) + 4 * biases,
+    }
 
 
 def count_with(**other):
-    def count(sizes):
-        right = count_layer_by_layer(sizes)
+    def count(sizes, bits):
+        right = count_layer_by_layer(sizes, bits)
         weights, biases = right["macs"], right["parameters"] - right["macs"]
-        return right | {part: change(weights, biases) for part, change in other.items()}
+        return right | {part: change(weights, biases, bits) for part, change in other.items()}
 
     return count
+
+
+def count_rounding_each_layer(sizes, bits):
+    n_bytes = 0
+    for a, b in pairwise(sizes):
+        n_bytes += ceil(a * b * bits / 8) + 4 * b
+    return count_layer_by_layer(sizes, bits) | {"bytes": n_bytes}
 
 
 RIGHT = {
@@ -176,14 +192,28 @@ WRONG = {
         "layer missing": count_without_last_layer,
         "biases forgotten": count_weights_only,
         "biases for the inputs": count_input_biases,
-        "biases multiplied": count_with(macs=lambda weights, biases: weights + biases),
-        "counted twice": count_with(macs=lambda weights, biases: 2 * weights),
-        "one byte for all": count_with(bytes=lambda weights, biases: weights + biases),
-        "four bytes for all": count_with(bytes=lambda weights, biases: 4 * (weights + biases)),
-        "bytes without biases": count_with(bytes=lambda weights, biases: weights),
-        "bits": count_with(bytes=lambda weights, biases: 8 * weights + 32 * biases),
-        "only parameters wrong": count_with(parameters=lambda weights, biases: weights + 1),
-        "only macs wrong": count_with(macs=lambda weights, biases: weights * biases),
-        "only bytes wrong": count_with(bytes=lambda weights, biases: 2 * weights + 4 * biases),
+        "biases multiplied": count_with(macs=lambda weights, biases, bits: weights + biases),
+        "counted twice": count_with(macs=lambda weights, biases, bits: 2 * weights),
+        "bits ignored": count_with(bytes=lambda weights, biases, bits: weights + 4 * biases),
+        "biases squeezed": count_with(
+            bytes=lambda weights, biases, bits: ceil((weights + biases) * bits / 8)
+        ),
+        "bytes without biases": count_with(
+            bytes=lambda weights, biases, bits: ceil(weights * bits / 8)
+        ),
+        "bits for bytes": count_with(
+            bytes=lambda weights, biases, bits: weights * bits + 32 * biases
+        ),
+        "rounded by layer": count_rounding_each_layer,
+        "not rounded up": count_with(
+            bytes=lambda weights, biases, bits: weights * bits // 8 + biases * 4
+        ),
+        "only parameters wrong": count_with(
+            parameters=lambda weights, biases, bits: weights * biases
+        ),
+        "only macs wrong": count_with(macs=lambda weights, biases, bits: weights * bits),
+        "only bytes wrong": count_with(
+            bytes=lambda weights, biases, bits: ceil(weights * bits / 8) + 2 * biases
+        ),
     },
 }
