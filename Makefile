@@ -6,6 +6,9 @@
 PYTHON ?= python3
 ARGS ?=
 
+# The matrices of this course are small: a second thread costs time instead of saving it.
+export OMP_NUM_THREADS ?= 1
+
 venv_python = .venv/bin/python
 new_venv = $(shell test -x $(venv_python) || echo new-venv)
 python_found = command -v '$(PYTHON)' >/dev/null || { echo 'There is no $(PYTHON) here. Install \
@@ -23,7 +26,7 @@ help:
 	@echo 'Options: make lab ARGS="--no-browser --port=9999", make lab PYTHON=python3.12'
 
 lab: .venv/.installed-lab
-	@$(venv_python) -m jupyterlab --config=tools/jupyterlab/config.py \
+	@$(venv_python) -m jupyterlab --config=tools/jupyterlab/jupyter_lab_config.py \
 	    $$(test "$$(id -u)" != 0 || echo --allow-root) $(ARGS)
 
 test: .venv/.installed-test

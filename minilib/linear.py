@@ -763,7 +763,7 @@ def _gap(w: Array, correlation: Array, mean_square: float, penalty: Penalty) -> 
     fit = float(w @ correlation)
     steepest = float(np.abs(correlation).max())
     feasible = penalty.l1 / steepest if steepest > 0 else np.inf
-    scale = float(np.clip((square + fit) / square, -feasible, feasible)) if square > 0 else 0.0
+    scale = max(-feasible, min((square + fit) / square, feasible)) if square > 0 else 0.0
     slack = float(np.maximum(penalty.l1 * np.abs(w) - scale * w * correlation, 0).sum())
     return (1 - scale) ** 2 * square / 2 + slack
 

@@ -64,7 +64,7 @@ def has_a_card_for_each_task(notebook: Notebook) -> Iterator[str]:
     for cell, text in statements(notebook):
         points = cell.nbgrader.get("points")
         for what, example in (
-            (r"(?i)\bdifficulty\b", "Difficulty"),
+            (r"[●○]{3}", "●●○"),
             (r"\b\d+ min", "10 minutes"),
             (rf"\b{points} points?\b", f"{points} points"),
         ):

@@ -116,7 +116,7 @@ EXERCISE = [
     markdown(
         "leak",
         "## Find the leak ★\n\n"
-        "| Difficulty | Time | Points |\n|---|---|---|\n| 2 of 3 | 10 minutes | 2 points |\n\n"
+        "●●○ · 10 minutes · 2 points\n\n"
         "Write `scale(x)`.\n\n"
         + "\n\n".join(
             f"<details><summary>Hint {number}</summary>\nThink.\n</details>" for number in (1, 2, 3)

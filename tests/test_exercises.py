@@ -55,7 +55,7 @@ SPOILED = [
     (rules.checks_once_and_in_the_open, spoiled("leak-check", "$", "\n### BEGIN HIDDEN TESTS")),
     (rules.checks_once_and_in_the_open, hidden(tags=["hide-input"])),
     (rules.checks_once_and_in_the_open, hidden(jupyter={"source_hidden": True})),
-    (rules.has_a_card_for_each_task, spoiled("leak", "Difficulty", "Hardness")),
+    (rules.has_a_card_for_each_task, spoiled("leak", "●●○", "hard")),
     (rules.has_a_card_for_each_task, spoiled("leak", "10 minutes", "quick")),
     (rules.has_a_card_for_each_task, marked_otherwise(points=3)),
     (rules.has_a_card_for_each_task, spoiled("leak", "Write", "## Second task\n\nWrite")),

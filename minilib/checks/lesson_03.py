@@ -1,7 +1,6 @@
 """Tasks of lesson 03, choosing lambda."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -10,11 +9,6 @@ from minilib.linear import Scaling, ridge
 
 Array = np.ndarray
 Folds = list[list[int]]
-
-
-def _same_as_any(*functions: Callable[..., Any]) -> Callable[..., bool]:
-    recognisers = [same_as(function) for function in functions]
-    return lambda answer, *arguments: any(found(answer, *arguments) for found in recognisers)
 
 
 # 03.leak: validation error of ridge, fold by fold, with nothing learned from the fold
@@ -128,7 +122,7 @@ LEAK = Task(
             "fold scaled by itself",
             "you standardise the validation rows by their own mean and deviation. A single new "
             "patient has none: apply the scaling that was learned from the training rows.",
-            _same_as_any(
+            same_as(
                 _each_fold_with_its_own(scaling=True, centre=False),
                 _each_fold_with_its_own(scaling=True, centre=True),
             ),
@@ -155,7 +149,7 @@ LEAK = Task(
             "fitted to all rows",
             "your weights are fitted to all rows, those of the fold as well, so there is nothing "
             "left to validate on. Fit them inside the loop, to the training rows.",
-            _same_as_any(
+            same_as(
                 _each_fold(fit="all"),
                 _each_fold(fit="all", scaling="all"),
                 _each_fold(fit="all", scaling="all", centre="all"),
@@ -322,7 +316,7 @@ STABILITY = Task(
             "repeats averaged",
             "you average over the repeats before you choose, and that hides what we want to know. "
             "Let each repeat choose by itself, then count the choices.",
-            _same_as_any(_WRONG_SHARES["repeats averaged"], lambda errors: 1.0),
+            same_as(_WRONG_SHARES["repeats averaged"], lambda errors: 1.0),
         ),
         Mistake(
             "count",

@@ -1,18 +1,12 @@
 """Tasks of lesson 04, robustness."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from minilib.checks.task import Mistake, Task, same_as
 
 Array = np.ndarray
-
-
-def _same_as_any(*functions: Callable[..., Any]) -> Callable[..., bool]:
-    recognisers = [same_as(function) for function in functions]
-    return lambda answer, *arguments: any(found(answer, *arguments) for found in recognisers)
 
 
 # 04.predict: expected rise of the mean squared error under noise of one strength per input
@@ -44,9 +38,7 @@ PREDICT = Task(
             "you add the products noise * w first and square the sum. That lets the noise of one "
             "input meet the noise of another; they are independent, so on average their products "
             "vanish. Square each product, then add.",
-            _same_as_any(
-                lambda w, noise: (noise @ w) ** 2, lambda w, noise: (noise @ np.abs(w)) ** 2
-            ),
+            same_as(lambda w, noise: (noise @ w) ** 2, lambda w, noise: (noise @ np.abs(w)) ** 2),
         ),
         Mistake(
             "noise not squared",
@@ -82,7 +74,7 @@ PREDICT = Task(
             "one noise for all",
             "you put one average noise in the place of all of them. Where a strong noise meets a "
             "large weight, it does more harm than the average says: multiply entry by entry.",
-            _same_as_any(
+            same_as(
                 lambda w, noise: noise.mean() ** 2 * (w @ w),
                 lambda w, noise: (noise**2).mean() * (w @ w),
             ),
@@ -186,7 +178,7 @@ def _damage_adding_up(X: Array, y: Array, w: Array) -> Array:
 
 
 def _with_or_without_intercept(function: Callable[..., Array]) -> Callable[..., bool]:
-    return _same_as_any(
+    return same_as(
         lambda X, y, w: function(X, y, w, _intercept(X, y, w)),
         lambda X, y, w: function(X, y, w, 0.0),
     )
@@ -227,7 +219,7 @@ OUTAGE = Task(
             "weight alone",
             "your damage is the size of the weight. A weight is per unit of its column, so it says "
             "little until you know how far the column spreads, and how it goes with the residual.",
-            _same_as_any(lambda X, y, w: w**2, lambda X, y, w: np.abs(w)),
+            same_as(lambda X, y, w: w**2, lambda X, y, w: np.abs(w)),
         ),
         Mistake(
             "residual ignored",
@@ -240,7 +232,7 @@ OUTAGE = Task(
             "never below zero",
             "where the error falls, you say it does not fall. A sensor with a bad weight does "
             "harm, and its failure helps: leave such rises negative.",
-            _same_as_any(
+            same_as(
                 lambda X, y, w: np.abs(_outage_damage(X, y, w)),
                 lambda X, y, w: np.maximum(_outage_damage(X, y, w), 0),
             ),

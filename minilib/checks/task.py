@@ -74,13 +74,13 @@ class WrongAnswer(AssertionError):
         return [f"WrongAnswer: {self}"]
 
 
-def same_as(function: Callable[..., Any], *, rtol: float = 1e-6) -> Callable[..., bool]:
+def same_as(*functions: Callable[..., Any], rtol: float = 1e-6) -> Callable[..., bool]:
     """Recognise an answer by the wrong code that gives the same.
 
     Parameters
     ----------
-    function : callable
-        What somebody who makes the mistake would write.
+    *functions : callable
+        What somebody who makes the mistake would write, in one way or in several.
     rtol : float
         Relative tolerance of the comparison.
 
@@ -91,7 +91,10 @@ def same_as(function: Callable[..., Any], *, rtol: float = 1e-6) -> Callable[...
     """
 
     def recognise(answer: Any, *arguments: Any) -> bool:
-        return agree(answer, attempt(function, arguments), rtol=rtol, atol=1e-9)
+        return any(
+            agree(answer, attempt(function, arguments), rtol=rtol, atol=1e-9)
+            for function in functions
+        )
 
     return recognise
 
