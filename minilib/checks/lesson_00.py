@@ -73,8 +73,7 @@ _verdict = _verdict_by(lambda a, c, n: a > c + 3 * _standard_error(c, n))
 
 
 def _judged_by(*rules: Callable[[float, float, int], bool]) -> Callable[..., bool]:
-    recognisers = [same_as(_verdict_by(above)) for above in rules]
-    return lambda answer, *arguments: any(found(answer, *arguments) for found in recognisers)
+    return same_as(*[_verdict_by(above) for above in rules])
 
 
 def _gap_held_against(answer: str, train: float, fresh: float, n_classes: int, n: int) -> bool:
