@@ -84,7 +84,7 @@ def palette_png(fig: Figure, dpi: int = 100, n_colors: int = 64) -> bytes:
         raise ValueError(f"n_colors is between 2 and 256, got {n_colors!r}.")
     full, small = io.BytesIO(), io.BytesIO()
     try:
-        fig.savefig(full, format="png", dpi=dpi, facecolor="white", metadata={"Software": None})
+        fig.savefig(full, format="png", dpi=dpi, facecolor="white")
     finally:
         plt.close(fig)  # else the notebook would show it a second time
     # of Pillow's methods, this one distorts no colour by much, and leaves white as it is

@@ -58,12 +58,16 @@ def test_a_palette_makes_the_file_less_than_half_as_big():
     assert len(palette_png(parabola(), dpi=100)) < len(full.getvalue()) / 2
 
 
-def test_no_pixel_leaves_its_colour_by_more_than_an_eighth_of_the_range():
+def test_no_pixel_leaves_its_colour_by_more_than_a_sixth_of_the_range():
     course_style()
+    fig, ax = plt.subplots()
+    x = np.linspace(0, 1, 15)
+    for power in range(1, 6):
+        ax.plot(x, x**power, label=f"$x^{power}$")
+    ax.legend()
     full = io.BytesIO()
-    fig = parabola()
     fig.savefig(full, format="png", dpi=100)
-    assert abs(pixels(full.getvalue()) - pixels(palette_png(fig))).max() <= 32
+    assert abs(pixels(full.getvalue()) - pixels(palette_png(fig))).max() <= 42
 
 
 def test_text_is_black_on_opaque_white_even_when_matplotlib_draws_on_nothing():
@@ -71,6 +75,7 @@ def test_text_is_black_on_opaque_white_even_when_matplotlib_draws_on_nothing():
     picture = pixels(palette_png(parabola()))
     assert picture[0, 0].tolist() == [255, 255, 255]
     assert picture.max(axis=2).min() < 40
+    assert len(np.unique(picture)) > 20  # the edges of letters are grey, so they look smooth
 
 
 def test_a_written_figure_is_closed():
