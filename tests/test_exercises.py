@@ -144,11 +144,11 @@ def test_each_check_of_a_blank_exercise_says_that_nothing_is_written_yet(topic):
 
 
 @pytest.mark.parametrize("topic", TOPICS)
-def test_nothing_else_in_a_blank_exercise_stops(topic):
-    others = [c.id for c in read(exercise(topic)).code if not c.nbgrader and not checked_by(c)]
+def test_a_blank_exercise_stops_only_where_an_answer_is_missing(topic):
+    others = [cell.id for cell in read(exercise(topic)).code if not checked_by(cell)]
     outputs = run_blank(topic)
-    stopped = [name for name in others if "error" in {o["output_type"] for o in outputs[name]}]
-    assert not stopped, f"these cells need an answer; move them into the task: {stopped}"
+    errors = {o["ename"] for name in others for o in outputs[name] if o["output_type"] == "error"}
+    assert errors <= {"NotImplementedError"}
 
 
 @pytest.mark.parametrize("rule", SOURCE_RULES, ids=lambda rule: rule.__name__)
