@@ -4,6 +4,7 @@ Needs nothing but Python itself, and speaks on every Python since 3.6.
 """
 
 import argparse
+import csv
 import hashlib
 import json
 import os
@@ -183,7 +184,10 @@ def description() -> dict:
 
     for found in distributions():
         name = normalised(found.name)
-        lost = sum(not file.locate().exists() for file in found.files or () if is_needed(file))
+        record = csv.reader((found.read_text("RECORD") or "").splitlines())
+        # Not found.files, which on a newer Python leaves out the very files that are gone.
+        files = [Path(str(found.locate_file(line[0]))) for line in record]
+        lost = sum(is_needed(file) and not file.exists() for file in files)
         told["packages"].setdefault(name, Package(found.version, lost))
         if name == "minilib":
             origin = json.loads(found.read_text("direct_url.json") or "{}")
