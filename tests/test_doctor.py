@@ -15,6 +15,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -284,6 +285,13 @@ def test_a_minilib_of_another_folder_is_installed_from_this_one(copy):
     )
 
 
+def test_missing_constraints_are_named(copy):
+    (copy.folder / "constraints.txt").unlink()
+    assert copy.doctor() == (
+        "constraints.txt is missing. Mend it: git checkout -- constraints.txt\n"
+    )
+
+
 def test_a_missing_pip_is_brought_back_by_its_command(copy):
     copy.remove("pip", "pip-*")
     said = copy.doctor()
@@ -330,23 +338,27 @@ def test_a_kernel_of_another_python_is_replaced_by_its_command(copy):
 # Data
 
 
+def overwrite(content: bytes) -> Callable[[Path], object]:
+    return lambda path: path.write_bytes(content)
+
+
 @pytest.mark.parametrize(
-    ("name", "content", "wrong"),
+    ("name", "harm", "wrong"),
     [
-        ("mnist/images.gz", None, "is missing"),
-        ("mnist/images.gz", b"picturez", "is damaged"),
-        ("mnist/images.gz", b"pict", "is damaged"),
-        ("mnist/images.gz", b"", "is damaged"),
-        ("SHA256SUMS", None, "is missing"),
+        ("mnist/images.gz", Path.unlink, "is missing"),
+        ("mnist/images.gz", overwrite(b"picturez"), "is damaged"),
+        ("mnist/images.gz", overwrite(b"pict"), "is damaged"),
+        ("mnist/images.gz", overwrite(b""), "is damaged"),
+        ("SHA256SUMS", Path.unlink, "is missing"),
+        ("SHA256SUMS", overwrite(b""), "is damaged"),
+        ("SHA256SUMS", overwrite(b"\x00\xff\n"), "is damaged"),
     ],
 )
-def test_a_bad_data_file_is_brought_back_by_its_command(bare, name, content, wrong):
+def test_a_bad_data_file_is_brought_back_by_its_command(bare, name, harm, wrong):
     for command in (["init", "-q"], ["add", "minilib"], ["commit", "-q", "-m", "data"]):
         identity = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
         subprocess.run(["git", *identity, *command], cwd=bare.folder, check=True)
-    bad = bare.data / name
-    bad.unlink()
-    bad.write_bytes(content) if content is not None else None
+    harm(bare.data / name)
     said = bare.doctor()
     path = f"minilib/data/{name}"
     assert said == NOT_INSTALLED + f"{path} {wrong}. Mend it: git checkout -- {path}\n"

@@ -244,7 +244,11 @@ def course_findings(environment: Environment) -> Iterator[Finding]:
 
 def package_findings(environment: Environment) -> Iterator[Finding]:
     """Find packages that are missing, incomplete or not the version in constraints.txt."""
-    pins = exact_versions(Path("constraints.txt"))
+    constraints = Path("constraints.txt")
+    if not constraints.is_file():
+        yield lost_file(constraints, "is missing")
+        return
+    pins = exact_versions(constraints)
     installed = sorted(
         (name, environment.packages[name]) for name in set(pins) & set(environment.packages)
     )
@@ -306,11 +310,16 @@ def disk_findings(room: int) -> Iterator[Finding]:
 def data_findings(folder: Path) -> Iterator[Finding]:
     """Find data files that are missing or not what SHA256SUMS says."""
     sums = folder / "SHA256SUMS"
-    if not sums.exists():
+    if not sums.is_file():
         yield lost_file(sums, "is missing")
         return
-    for line in sums.read_text().splitlines():
-        checksum, _, name = line.partition("  ")
+    lines = sums.read_text(encoding="ascii", errors="replace").splitlines()
+    listed = {line[66:]: line[:64] for line in lines if re.match(r"[0-9a-f]{64}  \w", line)}
+    stored = {file.relative_to(folder).as_posix() for file in folder.rglob("*.gz")}
+    if len(listed) < len(lines) or not stored <= set(listed):
+        yield lost_file(sums, "is damaged")
+        return
+    for name, checksum in listed.items():
         file = folder / name
         if not file.is_file():
             yield lost_file(file, "is missing")
