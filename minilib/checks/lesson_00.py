@@ -42,6 +42,7 @@ def _verdict_cases(rng: np.random.Generator) -> list[tuple]:
         (share(0.99, 1, n), luck(2.3, 2.7, 10, n), 10, n),
         (share(0.99, 1, n), luck(-8, -5, 10, n), 10, n),
         (luck(5, 8, 10, n), luck(-0.8, -0.3, 10, n), 10, n),
+        (share(0.99, 1, n), luck(2.1, 2.7, 2, n), 2, n),
         # One or two right answers more than half of them.
         (1.0, (odd // 2 + 1) / odd, 2, odd),
         (1.0, (even // 2 + 1) / even, 2, even),
@@ -109,6 +110,12 @@ VERDICT = Task(
             lambda answer, *arguments: (
                 answer == "memorised" and _verdict(*arguments) == "learned nothing"
             ),
+        ),
+        Mistake(
+            "spread of ten classes",
+            "your chance level follows the number of classes, your standard error does not: it is "
+            "that of ten classes, always. Put c = 1 / n_classes into the root as well.",
+            _judged_by(lambda a, c, n: a > c + 3 * _standard_error(0.1, n)),
         ),
         Mistake(
             "fewer than three",

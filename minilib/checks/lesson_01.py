@@ -10,9 +10,12 @@ Array = np.ndarray
 # 01.repair: the article's own objective, mean((y - b - X w)^2) + lam ||w||^2, with a free intercept
 
 
+FEW = 12
+
+
 def _repair_cases(rng: np.random.Generator) -> list[tuple]:
     cases = []
-    for n in (12, 60, 300):
+    for n in (FEW, 60, 300):
         X = rng.standard_normal((n, 3)) + rng.uniform(0.5, 1.0, 3)
         y = 5 + X @ rng.uniform(1, 3, 3) + 0.1 * rng.standard_normal(n)
         cases.append((X, y, float(rng.uniform(0.2, 0.8))))
@@ -38,10 +41,20 @@ def _ridge_through_the_origin(X: Array, y: Array, lam: float) -> tuple[float, Ar
     return 0.0, w
 
 
+def _ridge_of_standardised_columns(X: Array, y: Array, lam: float) -> tuple[float, Array]:
+    _, w = _ridge_with_intercept((X - X.mean(axis=0)) / X.std(axis=0), y, lam)
+    return float(y.mean()), w
+
+
+def _ridge_scaled_back(X: Array, y: Array, lam: float) -> tuple[float, Array]:
+    w = _ridge_of_standardised_columns(X, y, lam)[1] / X.std(axis=0)
+    return float(y.mean() - X.mean(axis=0) @ w), w
+
+
 def _summed(answer: tuple, X: Array, y: Array, lam: float) -> bool:
-    return _exploded(answer, X, y, lam) or same_as(
-        lambda X, y, lam: _ridge_with_intercept(X, y, lam / len(X)), rtol=1e-3
-    )(answer, X, y, lam)
+    """Tell whether few rows gave the minimum of the sum, and many rows too long a step."""
+    minimum = same_as(lambda X, y, lam: _ridge_with_intercept(X, y, lam / len(X)), rtol=1e-3)
+    return minimum(answer, X, y, lam) or (len(X) > FEW and _exploded(answer))
 
 
 def _exploded(answer: tuple, *_: object) -> bool:
@@ -66,6 +79,27 @@ REPAIR = Task(
             "the steps become too long and the weights explode; with few, the penalty is n times "
             "too weak. Divide by the number of rows.",
             _summed,
+        ),
+        Mistake(
+            "explodes",
+            "your numbers grow without end. Look at the sign of the gradient (descend, do not "
+            "climb), at the length of the step, and at whether you took means over the rows.",
+            _exploded,
+        ),
+        Mistake(
+            "mean of y as intercept",
+            "your w is right, but b is the mean of y. That is the intercept of centred columns; "
+            "these have means of their own: b = mean(y) - mean(X) @ w.",
+            same_as(
+                lambda X, y, lam: (float(y.mean()), _ridge_with_intercept(X, y, lam)[1]), rtol=1e-3
+            ),
+        ),
+        Mistake(
+            "columns standardised",
+            "you divide the columns by their standard deviations, so the penalty acts on other "
+            "weights than the ones asked for. Centre the columns if you like, but leave their "
+            "scale alone.",
+            same_as(_ridge_of_standardised_columns, _ridge_scaled_back, rtol=1e-3),
         ),
         Mistake(
             "intercept missing",
@@ -121,6 +155,10 @@ def _translate_backwards(strength: float, n: int, loss: str, penalty: str) -> fl
     return strength * _half_squares(penalty) * (2 * n * factor)
 
 
+def _translate_without_n(strength: float, n: int, loss: str, penalty: str) -> float:
+    return strength * _half_squares(penalty) / (1 if "half" in loss else 2)
+
+
 def _translate_without_halves(strength: float, n: int, loss: str, penalty: str) -> float:
     factor = {"sum": 1, "half sum": 1, "mean": 1 / n, "half mean": 1 / n}[loss]
     return strength * _half_squares(penalty) / (n * factor)
@@ -140,6 +178,12 @@ TRANSLATE = Task(
             "you multiply where you should divide, most likely by n. A sum over n rows is n times "
             "a mean, so beside a sum the same strength is worth n times less.",
             same_as(_translate_backwards),
+        ),
+        Mistake(
+            "n ignored",
+            "the number of rows does not enter your answer. A sum over n rows is n times a mean, "
+            "so beside a sum the same strength is worth n times less.",
+            same_as(_translate_without_n),
         ),
         Mistake(
             "halves of the loss ignored",
@@ -182,9 +226,10 @@ def _gradient_check_cases(rng: np.random.Generator) -> list[tuple]:
         w = rng.standard_normal(5)
         lam = scale * float(rng.uniform(0.1, 0.5))
         right = _logistic_gradient(X, y, w, lam)
-        last = right.copy()
-        last[-1] += 0.5 * np.abs(right).max()
-        for candidate in (right, 1.05 * right, -right, right - lam * w, last, 2 * right):
+        up, down = right.copy(), right.copy()
+        up[-1] += 0.5 * np.abs(right).max()
+        down[-1] -= 0.5 * np.abs(right).max()
+        for candidate in (right, 1.05 * right, -right, right - lam * w, up, down, 2 * right):
             cases.append((X, y, w, lam, candidate))
     return cases
 
@@ -200,9 +245,16 @@ def _slope(X: Array, y: Array, w: Array, lam: float, h: float = 1e-5) -> Array:
 
 
 def _is_gradient(
-    X: Array, y: Array, w: Array, lam: float, candidate: Array, *, tolerance: float = 1e-4
+    X: Array,
+    y: Array,
+    w: Array,
+    lam: float,
+    candidate: Array,
+    *,
+    tolerance: float = 1e-4,
+    distance: float = 2.0,
 ) -> bool:
-    slope = _slope(X, y, w, lam)
+    slope = _slope(X, y, w, lam) * 2 / distance
     return bool(np.linalg.norm(candidate - slope) < tolerance * np.linalg.norm(slope))
 
 
@@ -233,6 +285,17 @@ GRADIENT_CHECK = Task(
             ),
         ),
         Mistake(
+            "sign of the difference kept",
+            "your check accepts a gradient with one entry that is far too small: a negative "
+            "difference is smaller than any tolerance. Take absolute values, or the norm.",
+            same_as(
+                lambda X, y, w, lam, candidate: bool(
+                    (candidate - _slope(X, y, w, lam)).max()
+                    < 1e-4 * np.linalg.norm(_slope(X, y, w, lam))
+                )
+            ),
+        ),
+        Mistake(
             "one weight only",
             "your check looks at the first weight only and misses an error in the last. Move each "
             "weight in turn.",
@@ -249,12 +312,18 @@ GRADIENT_CHECK = Task(
             same_as(lambda *case: _is_gradient(*case, tolerance=0.1)),
         ),
         Mistake(
-            "step lost in rounding",
-            "your check refuses right gradients: the step h is so small that the two values of the "
-            "objective differ only by rounding. Take h = 1e-5.",
+            "right ones refused",
+            "your check refuses right gradients. Either the slope you measure is not that of "
+            "logistic_objective, or the step h is so small that its two values differ only by "
+            "rounding: h = 1e-5 is a good one.",
             lambda answer, X, y, w, lam, candidate: (
                 not answer and _is_gradient(X, y, w, lam, candidate)
             ),
+        ),
+        Mistake(
+            "divided by h",
+            "your measured slopes are twice too large: from w - h to w + h the distance is 2 * h.",
+            same_as(lambda *case: _is_gradient(*case, distance=1.0)),
         ),
     ),
 )

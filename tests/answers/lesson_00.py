@@ -173,6 +173,7 @@ WRONG = {
         "another word": verdict_american,
         "training must be perfect": verdict_if_perfect,
         "never nothing": verdict_without_nothing,
+        "spread of ten classes": verdict_with(lambda c, n, a: 3 * sqrt(0.09 / n)),
         "fewer than three": verdict_with(lambda c, n, a: 2 * sqrt(c * (1 - c) / n)),
         "n outside the root": verdict_with(lambda c, n, a: 3 * sqrt(c * (1 - c)) / n),
         "root forgotten": verdict_with(lambda c, n, a: 3 * c * (1 - c) / n),

@@ -55,6 +55,26 @@ def repair_with_penalised_intercept(X, y, lam):
     return v[0], v[1:]
 
 
+def repair_uphill(X, y, lam):
+    w, b = np.zeros(X.shape[1]), 0.0
+    for _ in range(3000):
+        residual = y - b - X @ w
+        w, b = w + 0.05 * (-2 * X.T @ residual / len(y) + 2 * lam * w), b - 0.1 * residual.mean()
+    return b, w
+
+
+def repair_with_mean_of_y(X, y, lam):
+    _, w = repair_by_equation(X, y, lam)
+    return y.mean(), np.array(w)
+
+
+def repair_standardised(X, y, lam):
+    Z = (X - X.mean(axis=0)) / X.std(axis=0)
+    n, p = Z.shape
+    w = np.linalg.solve(Z.T @ Z + n * lam * np.eye(p), Z.T @ (y - y.mean()))
+    return y.mean(), w
+
+
 def repair_with(data_factor, penalty_factor):
     def repair(X, y, lam):
         w, b = np.zeros(X.shape[1]), 0.0
@@ -88,6 +108,11 @@ def translate_multiplying(strength, n, loss, penalty):
     lam = strength * (1 if "half" in loss else 2)
     if "sum" in loss:
         lam = lam * n
+    return 2 * lam if penalty == "square" else lam
+
+
+def translate_ignoring_n(strength, n, loss, penalty):
+    lam = strength if loss.startswith("half") else strength / 2
     return 2 * lam if penalty == "square" else lam
 
 
@@ -151,6 +176,16 @@ def check_generously(X, y, w, lam, candidate):
     return np.linalg.norm(measured - candidate) < 0.1 * np.linalg.norm(measured)
 
 
+def check_without_absolute(X, y, w, lam, candidate):
+    measured = slope(X, y, w, lam)
+    return np.all(candidate - measured < 1e-4 * np.linalg.norm(measured))
+
+
+def check_divided_by_h(X, y, w, lam, candidate):
+    measured = 2 * slope(X, y, w, lam)
+    return np.linalg.norm(measured - candidate) < 1e-4 * np.linalg.norm(measured)
+
+
 def check_with_tiny_step(X, y, w, lam, candidate):
     measured = slope(X, y, w, lam, h=1e-15)
     return np.linalg.norm(measured - candidate) < 1e-4 * np.linalg.norm(measured)
@@ -166,6 +201,9 @@ WRONG = {
     "01.repair": {
         "target forgotten": repair_without_target,
         "sum instead of mean": repair_with_sum,
+        "explodes": repair_uphill,
+        "mean of y as intercept": repair_with_mean_of_y,
+        "columns standardised": repair_standardised,
         "intercept missing": repair_without_intercept,
         "intercept penalised": repair_with_penalised_intercept,
         "half the penalty": repair_with(2, 1),
@@ -173,6 +211,7 @@ WRONG = {
     },
     "01.translate": {
         "backwards": translate_multiplying,
+        "n ignored": translate_ignoring_n,
         "halves of the loss ignored": translate_ignoring_halves,
         "square taken for half square": translate_any_square,
         "square halved": translate_square_halved,
@@ -180,8 +219,10 @@ WRONG = {
     "01.gradient_check": {
         "absolute error": check_absolute,
         "lengths compared": check_lengths,
+        "sign of the difference kept": check_without_absolute,
         "one weight only": check_first_weight,
         "too generous": check_generously,
-        "step lost in rounding": check_with_tiny_step,
+        "right ones refused": check_with_tiny_step,
+        "divided by h": check_divided_by_h,
     },
 }
