@@ -177,36 +177,33 @@ def row(path: Path, seconds: float) -> str:
     Parameters
     ----------
     path : Path
-        The lesson. It begins with a title "# 01 · Title" and a card with "25 minutes"; its first
-        sentence says what it shows.
+        The lesson. Its first cell holds a title "# 01 · Title" and a card.
     seconds : float
         Time its cells took.
 
     Returns
     -------
     str
-        Number, title, what it shows, minutes to read, seconds to run.
+        Number, title, what one can do after it, minutes to read, seconds to run.
 
     Raises
     ------
     ValueError
-        If the lesson lacks one of them.
+        If the first cell lacks one of them.
     """
-    cells = nbformat.read(path, as_version=4).cells
-    text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    text = nbformat.read(path, as_version=4).cells[0].source
     title = re.search(r"^# (\d\d) · (.+)", text)
+    skills = re.search(r"(?m)^\| \*\*After this lesson you can\*\* \| (.+) \|$", text)
     minutes = re.search(r"(?m)^\|.*?(\d+) min", text)
-    paragraph = re.search(r"(?m)^[^#|<\s-](.+\n?)+", text)
-    if not (title and minutes and paragraph):
+    if not (title and skills and minutes):
         raise ValueError(
-            f"{path.name} has no line in README.md: it needs a title '# 01 · Title', a table with "
-            "'25 minutes' below it, and a first sentence that says what the lesson shows"
+            f"{path.name} has no line in README.md: its first cell needs a title '# 01 · Title' "
+            "and a table with '| **After this lesson you can** | … |' and '25 minutes'"
         )
     number, name = title.groups()
-    sentence = re.match(r".+?[.!?](?=\s|$)|.+", " ".join(paragraph[0].split()))[0]
-    shows = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", sentence).replace("|", r"\|")
+    unlinked = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", skills[1].strip())
     link = f"[{number}](notebooks/{path.name})"
-    return f"| {link} | {name.strip()} | {shows} | {minutes[1]} | {5 * math.ceil(seconds / 5)} |"
+    return f"| {link} | {name.strip()} | {unlinked} | {minutes[1]} | {5 * math.ceil(seconds / 5)} |"
 
 
 def write_table(seconds: dict[Path, float]) -> None:
@@ -223,7 +220,9 @@ def write_table(seconds: dict[Path, float]) -> None:
         If README.md has no place for it, or a lesson cannot be described.
     """
     readme = ROOT / "README.md"
-    head = "| | lesson | what it shows | minutes to read | seconds to run |\n|---|---|---|---|---|"
+    head = (
+        "| | lesson | after it you can | minutes to read | seconds to run |\n|---|---|---|---|---|"
+    )
     table = "\n".join([head, *(row(path, time) for path, time in seconds.items())])
     text, found = TABLE.subn(
         lambda match: f"{match[1]}{table}\n", readme.read_text(encoding="utf-8")
