@@ -27,7 +27,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = PYPROJECT["project"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EXTRAS = ("grade", "test")
 TARGETS = ("lab", "test", "doctor", "lessons", "exercises")
@@ -95,6 +96,15 @@ def test_constraints_pin_each_package_once_to_a_released_version():
 
 def test_the_extras_are_the_ones_that_are_looked_at_here():
     assert tuple(PROJECT["optional-dependencies"]) == EXTRAS
+
+
+def test_the_test_extra_brings_the_programs_that_make_test_runs():
+    pytest_options = PYPROJECT["tool"]["pytest"]["ini_options"]["addopts"]
+    assert "--nbval" in pytest_options
+    programs = {command.split()[1] for command in PROVE}
+    assert {requirement.name for requirement in named_requirements(["test"])} >= programs | {
+        "nbval"
+    }
 
 
 def test_every_package_that_pyproject_names_is_pinned():
@@ -327,6 +337,7 @@ def test_an_interrupted_installation_is_taken_up_again(course, step, blow):
     (course.folder / "log").write_text("")
     running = course.start("lab")
     while step not in course.asked:
+        assert running.poll() is None
         time.sleep(0.01)
     os.killpg(running.pid, blow)
     running.communicate(timeout=60)
