@@ -327,6 +327,10 @@ def test_cells_are_numbered_below_each_heading():
     ]
 
 
+def test_of_two_headings_in_a_cell_the_last_names_the_cells_below():
+    assert names([cell("# Zeros\n\n## Ones"), cell("3")]) == ["zeros", "ones-2"]
+
+
 def test_a_comment_in_a_code_block_is_no_heading():
     assert names([cell("# Real\n\n```\n# comment\n```"), cell("3")]) == ["real", "real-2"]
 
@@ -366,14 +370,23 @@ def test_names_are_valid_unique_and_lasting(cells):
 
 
 def widgets_of(prefix, *, shuffled):
-    """A slider, a stack, their link and an orphan, under ids that begin with `prefix`."""
-    slider, stack, link, orphan = (f"{prefix}{k:031x}" for k in range(4))
-    ends = {"source": [f"IPY_MODEL_{slider}", "index"], "target": [f"IPY_MODEL_{stack}", "index"]}
+    """A slider, a stack, two links between them, an orphan and a link to it."""
+    slider, stack, one, two, orphan, stray = (f"{prefix}{k:031x}" for k in range(6))
+
+    def link(trait, target):
+        ends = [f"IPY_MODEL_{slider}", trait], [f"IPY_MODEL_{target}", trait]
+        return {
+            "model_name": "LinkModel",
+            "state": dict(zip(("source", "target"), ends, strict=True)),
+        }
+
     models = {
         slider: {"model_name": "SliderModel", "state": {}},
         stack: {"model_name": "StackModel", "state": {"children": [f"IPY_MODEL_{slider}"]}},
-        link: {"model_name": "LinkModel", "state": ends},
+        one: link("index", stack),
+        two: link("value", stack),
         orphan: {"model_name": "HTMLModel", "state": {"value": "nobody shows me"}},
+        stray: link("value", orphan),
     }
     data = {"text/plain": "A stack.", VIEW: {"model_id": stack}}
     output = {"output_type": "display_data", "data": data, "metadata": {}}
@@ -388,10 +401,10 @@ def test_neither_the_ids_nor_the_order_of_widgets_matter():
     assert as_text(normalised(first)) == as_text(normalised(second))
 
 
-def test_a_widget_that_no_output_shows_is_dropped_and_a_link_between_shown_ones_stays():
+def test_widgets_that_no_output_shows_are_dropped_and_links_between_shown_ones_stay():
     models = normalised(widgets_of("a", shuffled=False))["metadata"]["widgets"][STATE]["state"]
     kinds = [model["model_name"] for model in models.values()]
-    assert kinds == ["StackModel", "SliderModel", "LinkModel"]
+    assert kinds == ["StackModel", "SliderModel", "LinkModel", "LinkModel"]
 
 
 def test_an_output_whose_widget_was_not_stored_keeps_its_text():
