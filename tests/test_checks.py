@@ -85,6 +85,47 @@ def test_a_result_is_no_answer():
         check("01.translate", 3.0)
 
 
+def test_an_answer_that_changes_from_call_to_call_is_told_so():
+    right, calls = RIGHT["01.translate"][0], []
+
+    def tiring(*arguments):
+        calls.append(arguments)
+        return right(*arguments) if len(calls) < 5 else -1.0
+
+    assert "asked twice" in judge(TASKS["01.translate"], tiring, 0)
+
+
+def test_an_array_that_is_used_again_for_each_answer_is_told_so():
+    shared = np.zeros(1)
+
+    def lend(*arguments):
+        shared[0] = RIGHT["01.translate"][0](*arguments)
+        return shared[:]
+
+    assert judge(TASKS["01.translate"], lend, 0)
+
+
+def test_a_generator_is_told_to_become_a_list():
+    text = judge(TASKS["01.repair"], lambda X, y, lam: (b for b in (0.0, np.zeros(3))), 0)
+    assert "list(...)" in text
+
+
+class Flatterer(str):
+    """Says that it equals everything."""
+
+    __slots__ = ()
+
+    def __eq__(self, other):
+        return True
+
+    __hash__ = str.__hash__
+
+
+def test_an_answer_that_only_says_it_is_right_is_refused():
+    assert not agree(Flatterer("yes"), "no", rtol=1e-6, atol=0)
+    assert not agree(np.array(x for x in (1, 2)), [1, 2], rtol=1e-6, atol=0)
+
+
 def test_an_unknown_task_is_refused_with_the_list():
     with pytest.raises(ValueError, match=r"no task '01.nope'.*01\.repair"):
         check("01.nope", print)

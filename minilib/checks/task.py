@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,7 +74,30 @@ class WrongAnswer(AssertionError):
         return [f"WrongAnswer: {self}"]
 
 
-def same_as(*functions: Callable[..., Any], rtol: float = 1e-6) -> Callable[..., bool]:
+@dataclass(frozen=True)
+class SameAs:
+    """A recogniser that knows an answer by the wrong code that gives the same.
+
+    Attributes
+    ----------
+    functions : tuple of callable
+        Ways to write the wrong code.
+    rtol : float
+        Relative tolerance of the comparison.
+    """
+
+    functions: tuple[Callable[..., Any], ...]
+    rtol: float
+
+    def __call__(self, answer: Any, *arguments: Any) -> bool:
+        """Whether one of the functions gives this answer."""
+        return any(
+            agree(answer, attempt(function, arguments), rtol=self.rtol, atol=1e-9)
+            for function in self.functions
+        )
+
+
+def same_as(*functions: Callable[..., Any], rtol: float = 1e-6) -> SameAs:
     """Recognise an answer by the wrong code that gives the same.
 
     Parameters
@@ -86,17 +109,10 @@ def same_as(*functions: Callable[..., Any], rtol: float = 1e-6) -> Callable[...,
 
     Returns
     -------
-    callable
+    SameAs
         A recogniser for `Mistake`.
     """
-
-    def recognise(answer: Any, *arguments: Any) -> bool:
-        return any(
-            agree(answer, attempt(function, arguments), rtol=rtol, atol=1e-9)
-            for function in functions
-        )
-
-    return recognise
+    return SameAs(functions, rtol)
 
 
 def attempt(function: Callable[..., Any], arguments: Arguments) -> Any:
@@ -141,9 +157,12 @@ def agree(first: Any, second: Any, *, rtol: float, atol: float) -> bool:
     """
     if isinstance(first, Exception) or isinstance(second, Exception):
         return type(first) is type(second)
-    if isinstance(first, Mapping) and isinstance(second, Mapping):
+    if isinstance(first, str) and isinstance(second, str):
+        return str.__eq__(first, second) is True
+    if isinstance(first, dict) and isinstance(second, dict):
+        first, second = dict.copy(first), dict.copy(second)  # whatever a subclass says of itself
         return first.keys() == second.keys() and all(
-            agree(first[key], second[key], rtol=rtol, atol=atol) for key in first
+            agree(first[key], second[key], rtol=rtol, atol=atol) for key in second
         )
     numbers = [_as_numbers(answer) for answer in (first, second)]
     if all(array is not None for array in numbers):
@@ -153,7 +172,7 @@ def agree(first: Any, second: Any, *, rtol: float, atol: float) -> bool:
         return len(first) == len(second) and all(
             agree(a, b, rtol=rtol, atol=atol) for a, b in zip(first, second, strict=True)
         )
-    return isinstance(first, str) and isinstance(second, str) and str(first) == str(second)
+    return False
 
 
 def judge(task: Task, function: Callable[..., Any], seed: int) -> str | None:
@@ -175,55 +194,99 @@ def judge(task: Task, function: Callable[..., Any], seed: int) -> str | None:
     """
     if not callable(function):
         return f"hand in the function itself, got {_brief(function)}. Write check(name, function)."
-    wrong = []
     rng = np.random.default_rng(seed)
     cases = task.cases(rng)
-    for i in rng.permutation(len(cases)):  # so that remembering the order earns nothing
-        arguments = cases[i]
+    cases = [cases[i] for i in rng.permutation(len(cases))]  # remembering the order earns nothing
+    tries = []
+    for arguments in (*cases, cases[0]):
         mine = copy.deepcopy(arguments)
         answer = attempt(lambda *_, mine=mine: function(*mine), ())
         if isinstance(answer, NotImplementedError):
             return "not written yet. Replace the line that raises NotImplementedError."
-        right = attempt(task.answer, arguments)
         if not agree(mine, arguments, rtol=0, atol=0):
             return (
                 "your function changes its arguments, so whoever calls it twice gets another "
                 "answer. Work on a copy: name.copy()."
             )
-        if not agree(answer, right, rtol=task.rtol, atol=task.atol):
-            wrong.append((arguments, answer, right))
+        if isinstance(answer, Iterator):
+            return "your function returns something to loop over, not its values. Write list(...)."
+        tries.append(Try(arguments, answer, attempt(task.answer, arguments)))
+    wrong = [one for one in tries if not one.is_right(task)]  # all calls made: see what they left
     if not wrong:
         return None
+    *tries, again = tries
+    if not agree(again.answer, tries[0].answer, rtol=task.rtol, atol=task.atol):
+        return (
+            "asked twice with the same arguments, your function gives different answers. Something "
+            "outlives the call: a global name, a default argument, an array that is used again."
+        )
+    wrong = [one for one in wrong if one is not again]
     for mistake in task.mistakes:
-        if all(_recognised(mistake, answer, arguments) for arguments, answer, _ in wrong):
+        # Equal code is equal everywhere; another sign only has to show where the answer is wrong.
+        seen = tries if isinstance(mistake.recognise, SameAs) else wrong
+        if all(_recognised(mistake, one) for one in seen):
             return mistake.message
-    return _describe(*min(wrong, key=lambda case: len(_brief(case[0]))))
+    return _describe(min(wrong, key=lambda one: len(_brief(one.arguments))))
 
 
-def _recognised(mistake: Mistake, answer: Any, arguments: Arguments) -> bool:
-    found = attempt(lambda: mistake.recognise(answer, *arguments), ())
+@dataclass(frozen=True, eq=False)
+class Try:
+    """One call of a learner's function.
+
+    Attributes
+    ----------
+    arguments : tuple
+        What it was given.
+    answer : object
+        What it returned, or the exception that stopped it.
+    right : object
+        What it should have returned.
+    """
+
+    arguments: Arguments
+    answer: Any
+    right: Any
+
+    def is_right(self, task: Task) -> bool:
+        """Whether the answer is right, within the tolerance of the task.
+
+        Parameters
+        ----------
+        task : Task
+            What was asked.
+
+        Returns
+        -------
+        bool
+        """
+        return agree(self.answer, self.right, rtol=task.rtol, atol=task.atol)
+
+
+def _recognised(mistake: Mistake, one: Try) -> bool:
+    found = attempt(lambda: mistake.recognise(one.answer, *one.arguments), ())
     return isinstance(found, (bool, np.bool_)) and bool(found)
 
 
-def _describe(arguments: Arguments, answer: Any, right: Any) -> str:
-    where = f"For the arguments {', '.join(_brief(argument) for argument in arguments)}"
-    if isinstance(answer, Exception):
-        return f"{where} your function stops with {type(answer).__name__}: {answer}"
-    if answer is None:
-        return f"{where} your function returns None. Is a return missing?"
-    return f"{where} the answer is {_brief(right)}, yours is {_brief(answer)}."
+def _describe(one: Try) -> str:
+    where = f"for the arguments {', '.join(_brief(argument) for argument in one.arguments)}."
+    if isinstance(one.answer, Exception):
+        return f"your function stops with {type(one.answer).__name__}: {one.answer}, {where}"
+    if one.answer is None:
+        return f"your function returns None, {where} Is a return missing?"
+    return f"the answer is {_brief(one.right)}, yours is {_brief(one.answer)}, {where}"
 
 
 def _brief(value: Any) -> str:
-    with np.printoptions(precision=4, threshold=12, edgeitems=2, suppress=False):
-        text = " ".join(repr(value).split())
+    numbers = _as_numbers(value) if isinstance(value, (list, tuple)) else None
+    with np.printoptions(precision=4, threshold=12, edgeitems=2):
+        text = " ".join(repr(value if numbers is None else numbers).split())
     shape = getattr(value, "shape", ())
-    return (
-        text if len(text) <= 160 else f"an array of shape {tuple(shape)}" if shape else text[:160]
-    )
+    return text if len(text) <= 160 else f"an array of shape {shape}" if shape else text[:160] + "…"
 
 
 def _as_numbers(answer: Any) -> np.ndarray | None:
+    if hasattr(answer, "detach"):
+        answer = answer.detach()  # a torch tensor that remembers where it came from
     try:
         array = np.asarray(answer)
     except Exception:
@@ -232,4 +295,4 @@ def _as_numbers(answer: Any) -> np.ndarray | None:
 
 
 def _is_sequence(answer: Any) -> bool:
-    return isinstance(answer, (Sequence, np.ndarray)) and not isinstance(answer, str)
+    return isinstance(answer, (list, tuple)) or (isinstance(answer, np.ndarray) and answer.ndim > 0)
