@@ -65,7 +65,7 @@ def forget_outputs(path: Path) -> None:
 @pytest.fixture(scope="module")
 def lesson(course: Path) -> Iterator[str]:
     """Address of the first lesson, as `make lab` prints it."""
-    outside = ("CONDA", "IPYTHON", "JUPYTER", "PYTHON", "XDG")
+    outside = ("ARGS", "CONDA", "IPYTHON", "JUPYTER", "MAKE", "MFLAGS", "PYTHON", "XDG")
     environment = {name: os.environ[name] for name in os.environ if not name.startswith(outside)}
     environment["HOME"] = str(course.parent)
     environment["MPLCONFIGDIR"] = matplotlib.get_cachedir()  # a new home has no font list

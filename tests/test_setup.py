@@ -219,7 +219,7 @@ class Course:
         return subprocess.Popen(
             ["make", *arguments],
             cwd=self.folder,
-            env=os.environ | {"PYTHON": str(self.python), "LOG": str(self.folder / "log")},
+            env=outside_make() | {"PYTHON": str(self.python), "LOG": str(self.folder / "log")},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -249,6 +249,12 @@ class Course:
     def allow_everything(self) -> None:
         (self.folder / "forbidden").write_text("nothing")
         (self.folder / "held").write_text("nothing")
+
+
+def outside_make() -> dict[str, str]:
+    """The environment without what `make test` tells the programs that it runs."""
+    told = ("ARGS", "MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "PYTHON")
+    return {name: os.environ[name] for name in os.environ if name not in told}
 
 
 STAND_IN = """#!/bin/sh
