@@ -75,13 +75,18 @@ def repair_standardised(X, y, lam):
     return y.mean(), w
 
 
-def repair_with(data_factor, penalty_factor):
+def repair_swapped(X, y, lam):
+    b, w = repair_by_descent(X, y, lam)
+    return w, b
+
+
+def repair_with(data_factor, penalty_factor, step=0.05, n_steps=6000):
     def repair(X, y, lam):
         w, b = np.zeros(X.shape[1]), 0.0
-        for _ in range(6000):
+        for _ in range(n_steps):
             residual = y - b - X @ w
-            w = w - 0.05 * (-data_factor * X.T @ residual / len(y) + penalty_factor * lam * w)
-            b = b + 0.05 * data_factor * residual.mean()
+            w = w - step * (-data_factor * X.T @ residual / len(y) + penalty_factor * lam * w)
+            b = b + step * data_factor * residual.mean()
         return b, w
 
     return repair
@@ -181,6 +186,11 @@ def check_without_absolute(X, y, w, lam, candidate):
     return np.all(candidate - measured < 1e-4 * np.linalg.norm(measured))
 
 
+def check_that_nothing_exceeds(X, y, w, lam, candidate):
+    measured = slope(X, y, w, lam)
+    return not np.linalg.norm(measured - candidate) / np.linalg.norm(measured) > 1e-4
+
+
 def check_divided_by_h(X, y, w, lam, candidate):
     measured = 2 * slope(X, y, w, lam)
     return np.linalg.norm(measured - candidate) < 1e-4 * np.linalg.norm(measured)
@@ -202,12 +212,15 @@ WRONG = {
         "target forgotten": repair_without_target,
         "sum instead of mean": repair_with_sum,
         "explodes": repair_uphill,
+        "swapped": repair_swapped,
         "mean of y as intercept": repair_with_mean_of_y,
         "columns standardised": repair_standardised,
         "intercept missing": repair_without_intercept,
         "intercept penalised": repair_with_penalised_intercept,
+        "penalty ignored": repair_with(2, 0),
         "half the penalty": repair_with(2, 1),
         "twice the penalty": repair_with(1, 2),
+        "not there yet": repair_with(2, 2, step=0.01, n_steps=1000),
     },
     "01.translate": {
         "backwards": translate_multiplying,
@@ -217,11 +230,12 @@ WRONG = {
         "square halved": translate_square_halved,
     },
     "01.gradient_check": {
+        "too generous": check_generously,
         "absolute error": check_absolute,
         "lengths compared": check_lengths,
         "sign of the difference kept": check_without_absolute,
         "one weight only": check_first_weight,
-        "too generous": check_generously,
+        "NaN accepted": check_that_nothing_exceeds,
         "right ones refused": check_with_tiny_step,
         "divided by h": check_divided_by_h,
     },
