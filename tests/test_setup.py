@@ -459,7 +459,7 @@ def test_conda_users_start_what_make_lab_starts():
 
 def test_the_nbgrader_commands_of_the_readme_exist():
     commands = re.findall(r"-m nbgrader (\w+)", README)
-    assert commands == ["generate_assignment", "autograde", "generate_feedback"]
+    assert commands == ["generate_assignment", "autograde", "generate_feedback", "export"]
     assert set(commands) <= set(NbGraderApp.subcommands)
 
 
