@@ -186,12 +186,41 @@ LEAK = Task(
             same_as(_each_fold(lam_times=lambda n_train, n: n / n_train)),
         ),
         Mistake(
+            "sum over rows",
+            "you add the squares of the rows of each fold. Divide by how many they are: the mean "
+            "of a large fold and of a small one can be compared, their sums cannot.",
+            same_as(
+                lambda X, y, lam, folds: [
+                    error * len(fold)
+                    for error, fold in zip(_fold_errors(X, y, lam, folds), folds, strict=True)
+                ]
+            ),
+        ),
+        Mistake(
+            "root taken",
+            "you return the root of each error. Asked for is the mean of the squares itself.",
+            same_as(lambda *case: np.sqrt(_fold_errors(*case))),
+        ),
+        Mistake(
+            "halved",
+            "your errors are half of the right ones. The 1/2 belongs to our objective; the mean "
+            "squared error has none.",
+            same_as(lambda *case: np.divide(_fold_errors(*case), 2)),
+        ),
+        Mistake(
+            "first fold only",
+            "you return the error of the first fold and stop. Does your return stand inside the "
+            "loop? Move it one step to the left.",
+            same_as(lambda *case: _fold_errors(*case)[:1], lambda *case: _fold_errors(*case)[0]),
+        ),
+        Mistake(
             "averaged",
             "you return one number. Return the list of the errors, one for each fold: the spread "
             "between them is what the standard error is made of.",
             same_as(lambda *arguments: float(np.mean(_fold_errors(*arguments)))),
         ),
     ),
+    rtol=1e-4,
 )
 
 
@@ -199,7 +228,9 @@ LEAK = Task(
 
 
 def _stability_cases(rng: np.random.Generator) -> list[tuple]:
-    return [(_draw_errors(rng, *shape),) for shape in ((50, 16, 3), (80, 20, 5))]
+    # 50 and 83 have no divisor in common: no constant is the right share of both.
+    cases = [_draw_errors(rng, *shape) for shape in ((50, 16, 3), (83, 20, 5))]
+    return [(errors,) for errors in (*cases, _draw_bumps(rng), _without_spread())]
 
 
 def _draw_errors(rng: np.random.Generator, n_repeats: int, n_lams: int, n_folds: int) -> Array:
@@ -215,6 +246,25 @@ def _draw_errors(rng: np.random.Generator, n_repeats: int, n_lams: int, n_folds:
         shares = [_agreement(errors), 1.0, *(rule(errors) for rule in _WRONG_SHARES.values())]
         if len(set(shares)) == len(shares):
             return errors
+
+
+def _draw_bumps(rng: np.random.Generator) -> Array:
+    """Put a bump behind the right choice, in about half of the repeats."""
+    while True:
+        errors = _draw_errors(rng, 37, 16, 4)
+        repeats = np.flatnonzero(rng.random(len(errors)) < 0.5)
+        behind = _choose(errors)[repeats] + 1
+        in_between = behind < errors.mean(axis=2).argmin(axis=1)[repeats]
+        errors[repeats[in_between], behind[in_between]] += 2000
+        rules = (_agreement, _share_walking_from_best, _share_like_the_first)
+        if len({rule(errors) for rule in rules}) == len(rules):
+            return errors
+
+
+def _without_spread() -> Array:
+    """Make all folds alike, so that the limit is the best mean itself, which two lams share."""
+    means = np.array(5 * [[3.0, 2.0, 1.0, 1.0, 4.0]] + 2 * [[4.0, 1.0, 1.0, 2.0, 3.0]])
+    return np.repeat(means[:, :, None], 3, axis=2)
 
 
 def _share(choices: Array) -> float:
@@ -251,6 +301,28 @@ def _share_with_own_bands(errors: Array) -> float:
     mean = errors.mean(axis=2)
     limits = mean.min(axis=1, keepdims=True) + _standard_error(errors)
     return _share((mean <= limits).argmax(axis=1))
+
+
+def _share_walking_from_best(errors: Array) -> float:
+    within = _within(errors, _standard_error(errors))
+    best = errors.mean(axis=2).argmin(axis=1)
+    outside = [np.flatnonzero(~row[:place]) for row, place in zip(within, best, strict=True)]
+    return _share(np.array([places[-1] + 1 if len(places) else 0 for places in outside]))
+
+
+def _share_like_the_first(errors: Array) -> float:
+    choices = _choose(errors)
+    return float(np.mean(choices == choices[0]))
+
+
+def _share_within_variance(errors: Array, root: float) -> float:
+    band = errors.var(axis=2, ddof=1) / errors.shape[2] ** root
+    return _share(_within(errors, band).argmax(axis=1))
+
+
+def _share_with_all_within(errors: Array) -> float:
+    """Make the limit boundless wherever there is any spread at all."""
+    return _share(_within(errors, 1e9 * errors.std(axis=2)).argmax(axis=1))
 
 
 _WRONG_SHARES: dict[str, Callable[[Array], float]] = {
@@ -313,16 +385,51 @@ STABILITY = Task(
             same_as(_WRONG_SHARES["axes swapped"]),
         ),
         Mistake(
+            "variance",
+            "your limit is the best mean plus a variance. A variance is in squared units, so its "
+            "root must be taken before it can be added to a mean: errors.std, not errors.var.",
+            same_as(
+                lambda errors: _share_within_variance(errors, 0),
+                lambda errors: _share_within_variance(errors, 0.5),
+                lambda errors: _share_within_variance(errors, 1),
+            ),
+        ),
+        Mistake(
             "repeats averaged",
             "you average over the repeats before you choose, and that hides what we want to know. "
             "Let each repeat choose by itself, then count the choices.",
-            same_as(_WRONG_SHARES["repeats averaged"], lambda errors: 1.0),
+            same_as(_WRONG_SHARES["repeats averaged"]),
+        ),
+        Mistake(
+            "always the same",
+            "every repeat chooses the same lam for you: either you average over the repeats first, "
+            "or your limit is so wide that everything lies within it.",
+            same_as(lambda errors: 1.0, _share_with_all_within),
+        ),
+        Mistake(
+            "walks from the best",
+            "you walk from the best lam towards the larger ones and stop at the first mean above "
+            "the limit. A larger lam behind it may be within the limit again: ask all of them, and "
+            "take the first.",
+            same_as(_share_walking_from_best),
+        ),
+        Mistake(
+            "compared with the first",
+            "you count the repeats that choose as the first one does. The first repeat may be an "
+            "odd one: count every choice, and take the one that is most frequent.",
+            same_as(_share_like_the_first),
         ),
         Mistake(
             "count",
             "you return how many repeats agree. Divide by the number of repeats: with 50 and with "
             "500 of them, the share means the same.",
             same_as(_WRONG_SHARES["count"]),
+        ),
+        Mistake(
+            "limit excluded",
+            "you go wrong where all folds give the same error. The limit is then the best mean "
+            "itself, and nothing lies below it: the rule says at most the limit, so write <=.",
+            lambda answer, errors: not errors.std(axis=2).any(),
         ),
     ),
 )

@@ -151,6 +151,33 @@ def leak_averaged(X, y, lam, folds):
     return sum(leak_in_numpy(X, y, lam, folds)) / len(folds)
 
 
+def leak_measured_by(measure):
+    def fold_errors(X, y, lam, folds):
+        errors = []
+        for fold in folds:
+            train, new = split(len(y), fold)
+            model = make_pipeline(StandardScaler(), Ridge(alpha=lam * train.sum()))
+            model.fit(X[train], y[train])
+            errors.append(measure(y[new] - model.predict(X[new])))
+        return errors
+
+    return fold_errors
+
+
+def leak_returning_in_the_loop(X, y, lam, folds):
+    errors = []
+    for fold in folds:
+        train, new = split(len(y), fold)
+        model = make_pipeline(StandardScaler(), Ridge(alpha=lam * train.sum()))
+        model.fit(X[train], y[train])
+        errors.append(np.mean((y[new] - model.predict(X[new])) ** 2))
+        return errors
+
+
+def leak_in_single_precision(X, y, lam, folds):
+    return leak_in_numpy(X.astype(np.float32), y.astype(np.float32), np.float32(lam), folds)
+
+
 # 03.stability
 
 
@@ -214,12 +241,41 @@ def agreement_with_the_average(errors):
     return np.mean([one_choice(repeat, standard_error) == average for repeat in errors])
 
 
+def agreement_on_the_average(errors):
+    return most_frequent([one_choice(errors.mean(axis=0), standard_error) for _ in errors])
+
+
+def agreement_walking_from_the_best(errors):
+    choices = []
+    for repeat in errors:
+        mean = repeat.mean(axis=1)
+        choice = best = int(mean.argmin())
+        while choice > 0 and mean[choice - 1] <= mean[best] + standard_error(repeat[best]):
+            choice -= 1
+        choices.append(choice)
+    return most_frequent(choices)
+
+
+def agreement_with_the_first(errors):
+    choices = [one_choice(repeat, standard_error) for repeat in errors]
+    return choices.count(choices[0]) / len(choices)
+
+
+def agreement_below_the_limit(errors):
+    choices = []
+    for repeat in errors:
+        mean = repeat.mean(axis=1)
+        best = mean.argmin()
+        choices.append(int(np.argmax(mean < mean[best] + standard_error(repeat[best]))))
+    return most_frequent(choices)
+
+
 def agreement_counted(errors):
     return round(agreement_by_counting(errors) * len(errors))
 
 
 RIGHT = {
-    "03.leak": [leak_in_numpy, leak_by_sklearn],
+    "03.leak": [leak_in_numpy, leak_by_sklearn, leak_in_single_precision],
     "03.stability": [agreement_by_counting, agreement_at_once],
 }
 
@@ -238,6 +294,10 @@ WRONG = {
         "lam taken for alpha": leak_with_alpha(lambda lam, n_train, n: lam),
         "lam times n": leak_with_alpha(lambda lam, n_train, n: lam * n_train**2),
         "n of all rows": leak_with_alpha(lambda lam, n_train, n: lam * n),
+        "sum over rows": leak_measured_by(lambda residual: np.sum(residual**2)),
+        "root taken": leak_measured_by(lambda residual: np.sqrt(np.mean(residual**2))),
+        "halved": leak_measured_by(lambda residual: 0.5 * np.mean(residual**2)),
+        "first fold only": leak_returning_in_the_loop,
         "averaged": leak_averaged,
     },
     "03.stability": {
@@ -247,7 +307,12 @@ WRONG = {
         "weakest penalty": agreement_with(standard_error, pick=max),
         "a band for each lam": agreement_with_own_bands,
         "axes swapped": agreement_of_swapped_axes,
+        "variance": agreement_with(lambda errors: np.var(errors, ddof=1) / len(errors) ** 0.5),
         "repeats averaged": agreement_with_the_average,
+        "always the same": agreement_on_the_average,
+        "walks from the best": agreement_walking_from_the_best,
+        "compared with the first": agreement_with_the_first,
         "count": agreement_counted,
+        "limit excluded": agreement_below_the_limit,
     },
 }
