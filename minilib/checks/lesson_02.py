@@ -14,12 +14,22 @@ Groups = list[list[int]]
 
 
 def _group_cases(rng: np.random.Generator) -> list[tuple]:
-    return [_one_group(rng), *(_five_groups(rng) for _ in range(3))]
+    return [_one_group(rng), _balanced_group(rng), *(_five_groups(rng) for _ in range(3))]
 
 
 def _one_group(rng: np.random.Generator) -> tuple[Array, Groups, float]:
     threshold = float(rng.uniform(0.5, 2))
     return rng.uniform(1.5, 2.5) * threshold * _direction(rng, 2), [[0, 1]], threshold
+
+
+def _balanced_group(rng: np.random.Generator) -> tuple[Array, Groups, float]:
+    """Draw a group that survives, although it begins with a zero and its sum is zero."""
+    threshold = float(rng.uniform(0.5, 2))
+    size = rng.uniform(1.2, 2) * threshold / 2**0.5
+    places = rng.permutation(3)
+    w = np.zeros(3)
+    w[places] = [0.0, size, -size]
+    return w, [places.tolist()], threshold
 
 
 def _five_groups(rng: np.random.Generator) -> tuple[Array, Groups, float]:
@@ -94,6 +104,12 @@ GROUP = Task(
     _group,
     (
         Mistake(
+            "taken for zero",
+            "you take a group for zero because one of its weights is, or because they add up to "
+            "zero. Measure the whole group: only its length says whether it vanishes.",
+            lambda answer, w, groups, threshold: w.any() and w.sum() == 0 and not np.any(answer),
+        ),
+        Mistake(
             "entry by entry",
             "this is the ordinary soft threshold: each weight is shrunk by itself, so a group can "
             "lose some of its weights and keep others. Compare the length of the whole group with "
@@ -167,12 +183,14 @@ GROUP = Task(
 
 def _alpha_max_cases(rng: np.random.Generator) -> list[tuple]:
     cases = []
-    for n, p in ((10, 3), (40, 6), (12, 20), (200, 5)):
+    # In two cases the strongest column pulls its weight above zero, in two below.
+    sides = rng.permutation([1, 1, -1, -1])
+    for (n, p), side in zip(((10, 3), (40, 6), (12, 20), (200, 5)), sides, strict=True):
         X = rng.uniform(0.5, 3.0, p) * rng.standard_normal((n, p)) + rng.uniform(1, 3, p)
         y = (X - X.mean(axis=0)) @ rng.uniform(-2, 2, p) + rng.standard_normal(n)
         pulls = (X - X.mean(axis=0)).T @ y
         strongest = pulls[np.abs(pulls).argmax()]
-        y = 10 - np.sign(strongest) * y  # the strongest column pulls its weight below zero
+        y = 10 + side * np.sign(strongest) * y
         cases.append((X, y, float(rng.uniform(0.1, 0.9))))
     return cases
 
@@ -187,8 +205,9 @@ def _alpha_max(X: Array, y: Array, l1_ratio: float) -> float:
 
 
 def _not_absolute(answer: float, X: Array, y: Array, l1_ratio: float) -> bool:
-    largest = _pulls(X, y).max() / l1_ratio
-    return any(same_as(lambda value=value: value)(answer) for value in (largest, abs(largest)))
+    pulls = _pulls(X, y) / l1_ratio
+    ends = (pulls.max(), pulls.min(), -pulls.min(), abs(pulls.max()))
+    return any(same_as(lambda value=value: value)(answer) for value in ends)
 
 
 ALPHA_MAX = Task(
@@ -215,6 +234,12 @@ ALPHA_MAX = Task(
             same_as(lambda X, y, l1_ratio: _alpha_max(X, y, l1_ratio) * len(y)),
         ),
         Mistake(
+            "divisor n - 1",
+            "your alpha is n / (n - 1) times too large: a covariance, as np.cov computes it, "
+            "divides by n - 1. scikit-learn's loss divides by n.",
+            same_as(lambda X, y, l1_ratio: _alpha_max(X, y, l1_ratio) * len(y) / (len(y) - 1)),
+        ),
+        Mistake(
             "half",
             "your alpha is half of the right one. The loss has 1/(2n), but the derivative of a "
             "square brings a 2 that cancels: the slope has 1/n.",
@@ -228,8 +253,9 @@ ALPHA_MAX = Task(
         ),
         Mistake(
             "sign kept",
-            "you take the largest slope, but the steepest one is negative. A weight can leave zero "
-            "in either direction: take the absolute values first, then the maximum.",
+            "you take the largest slope or the smallest, but the steepest one has the other sign. "
+            "A weight can leave zero in either direction: take the absolute values first, then the "
+            "maximum.",
             _not_absolute,
         ),
         Mistake(
@@ -251,6 +277,7 @@ ALPHA_MAX = Task(
             same_as(lambda X, y, l1_ratio: _alpha_max(X, y, l1_ratio) * l1_ratio / (1 - l1_ratio)),
         ),
     ),
+    rtol=1e-5,
 )
 
 
@@ -263,9 +290,10 @@ def _elastic_prox_cases(rng: np.random.Generator) -> list[tuple]:
         step, lam = step * float(rng.uniform(0.8, 1.2)), float(rng.uniform(2, 5))
         l1_ratio = float(rng.choice([0.3, 0.7]) + rng.uniform(-0.1, 0.1))
         threshold = step * lam * l1_ratio
-        multiples = [rng.uniform(2, 4), rng.uniform(0.2, 0.8), 0, rng.uniform(-4, -2)]
+        multiples = [*rng.uniform(1.5, 4, 2), rng.uniform(0.2, 0.8), 0, *rng.uniform(-4, -2, 2)]
         cases.append((threshold * rng.permutation(multiples), step, lam, l1_ratio))
-    return cases
+    v, *strengths = cases[-1]
+    return [*cases, (v.reshape(2, 3), *strengths)]
 
 
 def _elastic_prox(v: Array, step: float, lam: float, l1_ratio: float) -> Array:
@@ -351,6 +379,12 @@ ELASTIC_PROX = Task(
                     np.maximum(v - step * lam * l1_ratio, 0) / (1 + 2 * step * lam * (1 - l1_ratio))
                 )
             ),
+        ),
+        Mistake(
+            "one row only",
+            "you are right where v is a single row of numbers, not where it is a table. Return the "
+            "shape of v: NumPy's functions treat all entries at once, whatever the shape.",
+            lambda answer, v, *strengths: v.ndim == 2,
         ),
     ),
 )

@@ -99,6 +99,14 @@ def group_dividing_by_zero(w, groups, threshold):
     return result
 
 
+def group_unless_all_nonzero(w, groups, threshold):
+    result = np.zeros_like(w)
+    for group in groups:
+        if np.all(w[group]):
+            result[group] = max(0, 1 - threshold / np.linalg.norm(w[group])) * w[group]
+    return result
+
+
 def group_listed_by_group(w, groups, threshold):
     parts = []
     for group in groups:
@@ -154,6 +162,14 @@ def alpha_max_with_sign(X, y, l1_ratio):
     return max((X - X.mean(axis=0)).T @ (y - y.mean())) / len(y) / l1_ratio
 
 
+def alpha_max_by_covariance(X, y, l1_ratio):
+    return max(abs(np.cov(column, y)[0, 1]) for column in X.T) / l1_ratio
+
+
+def alpha_max_in_single_precision(X, y, l1_ratio):
+    return alpha_max_by_slope(X.astype(np.float32), y.astype(np.float32), np.float32(l1_ratio))
+
+
 # 02.elastic_prox
 
 
@@ -165,26 +181,26 @@ def elastic_prox_by_formula(v, step, lam, l1_ratio):
 def elastic_prox_by_bisection(v, step, lam, l1_ratio):
     """Look for the place where the derivative of the objective turns from minus to plus."""
     result = []
-    for entry in v:
+    for entry in v.flat:
         low, high = 0.0, max(float(entry), 0.0)
         for _ in range(80):
             w = (low + high) / 2
             slope = w - entry + step * lam * (l1_ratio + (1 - l1_ratio) * w)
             low, high = (low, w) if slope > 0 else (w, high)
         result.append(low)
-    return result
+    return np.reshape(result, v.shape)
 
 
 def elastic_prox_of_both_signs(v, step, lam, l1_ratio):
     w = []
-    for entry in v:
+    for entry in v.ravel():
         if entry > step * lam * l1_ratio:
             w.append(entry - step * lam * l1_ratio)
         elif entry < -step * lam * l1_ratio:
             w.append(entry + step * lam * l1_ratio)
         else:
             w.append(0.0)
-    return np.array(w) / (1 + step * lam * (1 - l1_ratio))
+    return np.array(w).reshape(v.shape) / (1 + step * lam * (1 - l1_ratio))
 
 
 def elastic_prox_absolute(v, step, lam, l1_ratio):
@@ -200,6 +216,14 @@ def elastic_prox_shrunk_first(v, step, lam, l1_ratio):
     return np.clip(shrunk - step * lam * l1_ratio, 0, None)
 
 
+def elastic_prox_in_a_row(v, step, lam, l1_ratio):
+    w = np.zeros(len(v))
+    for j in range(len(v)):
+        if v[j] > step * lam * l1_ratio:
+            w[j] = (v[j] - step * lam * l1_ratio) / (1 + step * lam * (1 - l1_ratio))
+    return w
+
+
 def elastic_prox_with(threshold, denominator):
     def elastic_prox(v, step, lam, l1_ratio):
         moved = np.clip(v - threshold(step, lam, l1_ratio), 0, None)
@@ -210,12 +234,13 @@ def elastic_prox_with(threshold, denominator):
 
 RIGHT = {
     "02.group": [group_by_factor, group_by_projection],
-    "02.alpha_max": [alpha_max_by_slope, alpha_max_by_search],
+    "02.alpha_max": [alpha_max_by_slope, alpha_max_by_search, alpha_max_in_single_precision],
     "02.elastic_prox": [elastic_prox_by_formula, elastic_prox_by_bisection],
 }
 
 WRONG = {
     "02.group": {
+        "taken for zero": group_unless_all_nonzero,
         "entry by entry": group_entry_by_entry,
         "sign instead of direction": group_keeping_signs,
         "squared norm": group_with_squared_norm,
@@ -231,6 +256,7 @@ WRONG = {
         "not centred": alpha_max_not_centred,
         "standardised": alpha_max_standardised,
         "sum instead of mean": alpha_max_of_sum,
+        "divisor n - 1": alpha_max_by_covariance,
         "half": alpha_max_times(lambda share: 0.5 / share),
         "twice": alpha_max_times(lambda share: 2 / share),
         "sign kept": alpha_max_with_sign,
@@ -259,5 +285,6 @@ WRONG = {
             lambda s, lam, share: s * lam * share,
             lambda s, lam, share: 1 + 2 * s * lam * (1 - share),
         ),
+        "one row only": elastic_prox_in_a_row,
     },
 }
