@@ -28,6 +28,7 @@ from minilib.validation import (
     check_finite,
     check_nonnegative,
     check_positive,
+    check_rows,
     check_share,
     check_table,
 )
@@ -112,11 +113,12 @@ class Scaling:
         -------
         Scaling
         """
-        X = check_finite("X", X)
-        constant = X.max(axis=0) == X.min(axis=0)
+        X = check_rows(X)
+        spread = X.std(axis=0)
+        constant = (X.max(axis=0) == X.min(axis=0)) | (spread == 0)  # tiny squares vanish
         mean = np.where(constant, X[0], X.mean(axis=0))
-        scale = np.where(constant, 1.0, X.std(axis=0))
-        return cls(mean, scale)
+        scale = np.where(constant, 1.0, spread)
+        return cls(read_only(mean), read_only(scale))
 
     def apply(self, X: Array) -> Array:
         """Standardize rows: subtract the mean, divide by the scale.
@@ -130,8 +132,19 @@ class Scaling:
         -------
         float64 array of shape (m, p)
             Without unit.
+
+        Raises
+        ------
+        ValueError
+            If the rows have another number of columns than those that were measured.
         """
-        return (check_finite("X", X) - self.mean) / self.scale
+        X = check_rows(X)
+        if X.shape[1] != len(self.mean):
+            raise ValueError(
+                f"X has the {len(self.mean)} columns that were measured, got {X.shape[1]}. Give "
+                "the same columns in the same order."
+            )
+        return (X - self.mean) / self.scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,6 +261,23 @@ class Penalty:
         return soft_threshold(v, step * self.l1) / (1 + step * self.l2)
 
 
+def read_only(values: Array) -> Array:
+    """Copy an array, so that nobody can write into the copy.
+
+    Parameters
+    ----------
+    values : array of any shape
+        What to copy.
+
+    Returns
+    -------
+    read-only array of the same shape
+    """
+    values = np.array(values)
+    values.flags.writeable = False
+    return values
+
+
 def soft_threshold(v: Array, threshold: float) -> Array:
     """Shrink every entry towards zero by ``threshold``; what would cross zero becomes zero.
 
@@ -262,15 +292,14 @@ def soft_threshold(v: Array, threshold: float) -> Array:
 
     Returns
     -------
-    array of the shape of v
+    float64 array of the shape of v
 
     Raises
     ------
     ValueError
-        If ``threshold`` is negative.
+        If ``threshold`` is negative, NaN or infinite.
     """
-    if threshold < 0:
-        raise ValueError(f"threshold is a number of at least 0, got {threshold!r}.")
+    v, threshold = np.asarray(v, dtype=np.float64), check_nonnegative("threshold", threshold)
     return np.sign(v) * np.maximum(np.abs(v) - threshold, 0.0)
 
 
@@ -343,8 +372,12 @@ def lambda_max(X: Array, y: Array, *, l1_ratio: float = 1.0) -> float:
     ValueError
         If ``l1_ratio`` is 0: ridge weights are never all zero.
     """
-    if not check_share("l1_ratio", l1_ratio) > 0:
-        raise ValueError("l1_ratio is above 0 here: no lam makes all ridge weights zero, got 0.")
+    l1_ratio = check_share("l1_ratio", l1_ratio)
+    if l1_ratio == 0:
+        raise ValueError(
+            "l1_ratio is above 0 here, got 0: no lam makes all ridge weights zero. For a path give "
+            "the strengths, for example lams=np.geomspace(100, 0.01, 20)."
+        )
     X, y = check_table(X, y)
     return float(np.abs(X.T @ y / len(y)).max()) / l1_ratio
 
@@ -432,13 +465,25 @@ def ridge(X: Array, y: Array, lam: float) -> Solution:
     -------
     Solution
         With no steps: its history has one entry.
+
+    Raises
+    ------
+    ValueError
+        Also if ``lam`` is above 0, but so small that rounding X'X/n loses it.
     """
     X, y = check_table(X, y)
     n, p = X.shape
-    if check_nonnegative("lam", lam) == 0:
+    lam = check_nonnegative("lam", lam)
+    if 0 < lam < np.finfo(float).eps * np.vdot(X, X) / n:
+        raise ValueError(
+            f"lam is 0 or large enough not to be lost in rounding beside X'X/n, got {lam!r}. For "
+            "the least-squares weights write ridge(X, y, 0)."
+        )
+    if lam == 0:
         w = np.linalg.lstsq(X, y)[0]
-    elif p > n:
-        w = X.T @ np.linalg.solve(X @ X.T / n + lam * np.eye(n), y / n)
+    elif p > n:  # not by XX'/n + lam I: where rows depend on each other, it loses a small lam
+        u, s, vt = np.linalg.svd(X, full_matrices=False)
+        w = vt.T @ (s * (u.T @ y) / (s**2 + n * lam))
     else:
         w = np.linalg.solve(X.T @ X / n + lam * np.eye(p), X.T @ y / n)
     gap = duality_gap(X, y, w, lam, l1_ratio=0)
@@ -478,10 +523,12 @@ def gradient_descent(
     Solution
     """
     descent = _Descent.start(Moments.of(X, y), lam, 0.0, tol=tol, max_steps=max_steps)
-    step = descent.safe_step if step is None else check_positive("step", step)
+    l2 = descent.penalty.l2
+    step = descent.safe_step(l2) if step is None else check_positive("step", step)
     w = np.zeros(descent.moments.p)
-    while descent.goes_on(w, correlation := descent.correlation(w)):
-        w = w + step * correlation
+    with np.errstate(over="ignore", invalid="ignore"):  # a step too long may leave all floats
+        while descent.goes_on(w, correlation := descent.correlation(w)):
+            w = w + step * correlation
     return descent.solution(w)
 
 
@@ -518,7 +565,7 @@ def subgradient_descent(
     descent = _Descent.start(Moments.of(X, y), lam, l1_ratio, tol=tol, max_steps=max_steps)
     w = np.zeros(descent.moments.p)
     while descent.goes_on(w, correlation := descent.correlation(w)):
-        step = descent.safe_step / np.sqrt(descent.n_steps)
+        step = descent.safe_step(descent.penalty.l2) / np.sqrt(descent.n_steps)
         w = w + step * (correlation - descent.penalty.l1 * np.sign(w))
     return descent.solution(w)
 
@@ -554,7 +601,7 @@ def ista(
     Solution
     """
     descent = _Descent.start(Moments.of(X, y), lam, l1_ratio, tol=tol, max_steps=max_steps)
-    step = descent.safe_step
+    step = descent.safe_step()
     w = np.zeros(descent.moments.p)
     while descent.goes_on(w, correlation := descent.correlation(w)):
         w = descent.penalty.prox(w + step * (correlation + descent.penalty.l2 * w), step)
@@ -629,8 +676,8 @@ def fista_from(
     Solution
     """
     descent = _Descent.start(moments, lam, l1_ratio, tol=tol, max_steps=max_steps)
-    step, l2 = descent.safe_step, descent.penalty.l2
-    w = previous = start
+    step, l2 = descent.safe_step(), descent.penalty.l2
+    w = previous = _check_shape("start", start, moments.p)
     correlation = previous_correlation = descent.correlation(w)
     age = 1.0
     while descent.goes_on(w, correlation):
@@ -711,12 +758,12 @@ class _Descent:
     def start(
         cls, moments: Moments, lam: float, l1_ratio: float, *, tol: float, max_steps: int
     ) -> "_Descent":
+        lam, tol = check_nonnegative("lam", lam), check_nonnegative("tol", tol)
         if lam == 0:
             raise ValueError(
                 "lam is a number above 0, got 0. Without a penalty write ridge(X, y, 0), the "
                 "least-squares weights."
             )
-        lam, tol = check_positive("lam", lam), check_nonnegative("tol", tol)
         max_steps = check_count("max_steps", max_steps)
         penalty = Penalty.of(lam, l1_ratio)
         return cls(moments, penalty, lam, float(l1_ratio), tol * moments.yy / 2, max_steps)
@@ -725,10 +772,9 @@ class _Descent:
     def n_steps(self) -> int:
         return len(self.gaps)
 
-    @property
-    def safe_step(self) -> float:
-        """1/L; the L2 part of the penalty counts only where it is not left to the prox."""
-        curvature = self.moments.curvature + (self.penalty.l2 if self.penalty.l1 == 0 else 0)
+    def safe_step(self, l2: float = 0.0) -> float:
+        """1/L of the loss plus l2/2 ||w||^2: the part of the penalty not left to the prox."""
+        curvature = self.moments.curvature + l2
         return 1 / curvature if curvature > 0 else 1.0
 
     def correlation(self, w: Array) -> Array:
@@ -776,15 +822,17 @@ def _solution(
     gaps: list[float],
     converged: bool,
 ) -> Solution:
-    arrays = [np.array(values) for values in (w, objectives, gaps)]
-    for array in arrays:
-        array.flags.writeable = False
-    return Solution(arrays[0], lam, l1_ratio, arrays[1], arrays[2], converged)
+    history = read_only(objectives), read_only(gaps)
+    return Solution(read_only(w), lam, l1_ratio, *history, converged)
 
 
 def _check_weights(X: Array, y: Array, w: Array) -> tuple[Array, Array, Array]:
     X, y = check_table(X, y)
-    w = check_finite("w", w)
-    if w.shape != (X.shape[1],):
-        raise ValueError(f"w has one weight per column, shape ({X.shape[1]},), got {w.shape}.")
-    return X, y, w
+    return X, y, _check_shape("w", w, X.shape[1])
+
+
+def _check_shape(name: str, w: Array, p: int) -> Array:
+    w = check_finite(name, w)
+    if w.shape != (p,):
+        raise ValueError(f"{name} has one weight per column, shape ({p},), got {w.shape}.")
+    return w

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minilib.linear import Moments, Scaling, fista_from, lambda_max, ridge
+from minilib.linear import Moments, Scaling, fista_from, lambda_max, read_only, ridge
 from minilib.validation import check_count, check_finite, check_positive, check_share, check_table
 
 Array = np.ndarray
@@ -126,7 +126,8 @@ def lambda_grid(
         If X'y is zero: then all weights are zero whatever lam is, and there is no path.
     """
     check_count("n_lams", n_lams, least=2)
-    if not check_share("ratio", check_positive("ratio", ratio)) < 1:
+    ratio = check_share("ratio", check_positive("ratio", ratio))
+    if ratio == 1:
         raise ValueError(f"ratio is below 1, got {ratio!r}. For a hundredth write 0.01.")
     largest = lambda_max(X, y, l1_ratio=l1_ratio)
     if largest == 0:
@@ -177,10 +178,10 @@ def regularization_path(
             w = solution.w
             solutions.append(solution)
     return Path(
-        lams,
-        np.array([solution.w for solution in solutions]),
-        np.array([solution.gap for solution in solutions]),
-        np.array([solution.converged for solution in solutions]),
+        read_only(lams),
+        read_only([solution.w for solution in solutions]),
+        read_only([solution.gap for solution in solutions]),
+        read_only([solution.converged for solution in solutions]),
     )
 
 
@@ -190,7 +191,7 @@ def fold_rows(n_rows: int, n_folds: int, *, seed: int) -> list[Array]:
     Parameters
     ----------
     n_rows : int
-        How many rows there are.
+        How many rows there are, at least 2.
     n_folds : int
         How many folds, at least 2 and at most ``n_rows``.
     seed : int
@@ -206,7 +207,9 @@ def fold_rows(n_rows: int, n_folds: int, *, seed: int) -> list[Array]:
     ValueError
         If there are fewer rows than folds.
     """
+    check_count("n_rows", n_rows, least=2)
     check_count("n_folds", n_folds, least=2)
+    check_count("seed", seed, least=0)
     if n_rows < n_folds:
         raise ValueError(
             f"n_folds is at most the number of rows, got {n_folds} folds for {n_rows} rows. "
@@ -272,13 +275,13 @@ def cross_validate(
         )
         predictions = inside.apply(X[rows]) @ fitted.weights.T + mean
         errors[:, k] = ((y[rows, None] - predictions) ** 2).mean(axis=0)
-    return CrossValidation(errors, path, scaling, intercept)
+    return CrossValidation(read_only(errors), path, scaling, intercept)
 
 
 def _check_lams(lams: Array) -> Array:
     lams = check_finite("lams", lams)
     if lams.ndim != 1 or len(lams) == 0 or not (lams > 0).all():
-        raise ValueError("lams is a non-empty vector of numbers above 0.")
+        raise ValueError(f"lams is a non-empty vector of numbers above 0, got {lams}.")
     if (np.diff(lams) >= 0).any():
-        raise ValueError("lams runs from large to small. Write np.sort(lams)[::-1].")
+        raise ValueError("lams runs from large to small. Write np.unique(lams)[::-1].")
     return lams

@@ -1,5 +1,7 @@
 """Argument checks whose messages say what came, what should come, and what to write."""
 
+from numbers import Real
+
 import numpy as np
 
 Array = np.ndarray
@@ -28,18 +30,39 @@ def check_table(X: Array, y: Array) -> tuple[Array, Array]:
     ValueError
         For other shapes, no rows, no columns, values that are not real numbers, NaN or infinity.
     """
-    X, y = check_finite("X", X), check_finite("y", y)
-    if X.ndim != 2:
-        hint = " For one feature write X[:, None]." if X.ndim == 1 else ""
-        raise ValueError(f"X is a table of shape (n, p), got shape {X.shape}.{hint}")
+    X, y = check_rows(X), check_finite("y", y)
     if y.ndim != 1:
         hint = " For one target write y[:, 0]." if y.ndim == 2 and y.shape[1] == 1 else ""
         raise ValueError(f"y is a vector of shape (n,), got shape {y.shape}.{hint}")
-    if 0 in X.shape:
-        raise ValueError(f"X needs at least one row and one column, got shape {X.shape}.")
     if len(X) != len(y):
         raise ValueError(f"X and y need as many rows as each other, got {len(X)} and {len(y)}.")
     return X, y
+
+
+def check_rows(X: Array) -> Array:
+    """Turn a table of inputs without targets into float64, or say what is wrong with it.
+
+    Parameters
+    ----------
+    X : array of shape (n, p)
+        One row per example, one column per feature; any real dtype.
+
+    Returns
+    -------
+    float64 array of shape (n, p)
+
+    Raises
+    ------
+    ValueError
+        For other shapes, no rows, no columns, values that are not real numbers, NaN or infinity.
+    """
+    X = check_finite("X", X)
+    if X.ndim != 2:
+        hint = " For one feature write X[:, None], for one row X[None]." if X.ndim == 1 else ""
+        raise ValueError(f"X is a table of shape (n, p), got shape {X.shape}.{hint}")
+    if 0 in X.shape:
+        raise ValueError(f"X needs at least one row and one column, got shape {X.shape}.")
+    return X
 
 
 def check_finite(name: str, values: Array) -> Array:
@@ -65,7 +88,7 @@ def check_finite(name: str, values: Array) -> Array:
     if values.dtype.kind not in "buif":
         raise ValueError(
             f"{name} holds real numbers, got dtype {values.dtype}. Convert it, for example with "
-            f"{name}.astype(float)."
+            f"np.asarray({name}, dtype=float)."
         )
     values = values.astype(np.float64)
     bad = np.argwhere(~np.isfinite(values))
@@ -97,9 +120,10 @@ def check_positive(name: str, value: float) -> float:
     ValueError
         If the value is zero, negative, NaN or infinite.
     """
-    if not 0 < value < np.inf:
-        raise ValueError(f"{name} is a number above 0, got {value!r}.")
-    return float(value)
+    number = _as_float(value)
+    if not 0 < number < np.inf:
+        raise ValueError(f"{name} is a number above 0, got {value!r}.{_text_hint(value)}")
+    return number
 
 
 def check_nonnegative(name: str, value: float) -> float:
@@ -121,9 +145,10 @@ def check_nonnegative(name: str, value: float) -> float:
     ValueError
         If the value is negative, NaN or infinite.
     """
-    if not 0 <= value < np.inf:
-        raise ValueError(f"{name} is a number of at least 0, got {value!r}.")
-    return float(value)
+    number = _as_float(value)
+    if not 0 <= number < np.inf:
+        raise ValueError(f"{name} is a number of at least 0, got {value!r}.{_text_hint(value)}")
+    return number
 
 
 def check_share(name: str, value: float) -> float:
@@ -145,10 +170,12 @@ def check_share(name: str, value: float) -> float:
     ValueError
         If the value is outside [0, 1]; a percentage is answered with the fraction to write.
     """
-    if not 0 <= value <= 1:
-        hint = f" For {value:g} % write {value / 100:g}." if 1 < value <= 100 else ""
+    share = _as_float(value)
+    if not 0 <= share <= 1:
+        percent = f" For {share:g} % write {share / 100:g}." if 1 < share <= 100 else ""
+        hint = percent or _text_hint(value)
         raise ValueError(f"{name} is a number in [0, 1], got {value!r}.{hint}")
-    return float(value)
+    return share
 
 
 def check_count(name: str, value: int, *, least: int = 1) -> int:
@@ -174,5 +201,18 @@ def check_count(name: str, value: int, *, least: int = 1) -> int:
     """
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     if not whole or value < least:
-        raise ValueError(f"{name} is a whole number of at least {least}, got {value!r}.")
+        hint = _text_hint(value)
+        raise ValueError(f"{name} is a whole number of at least {least}, got {value!r}.{hint}")
     return int(value)
+
+
+def _as_float(value: float) -> float:
+    """One real number as a float; anything else as NaN, which lies in no range."""
+    try:
+        return float(value) if isinstance(value, (Real, np.bool)) else np.nan
+    except OverflowError:  # an integer beyond all floats
+        return np.inf
+
+
+def _text_hint(value: object) -> str:
+    return " Leave out the quotes, or convert the text first." if isinstance(value, str) else ""

@@ -1,0 +1,453 @@
+from dataclasses import FrozenInstanceError
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import ElasticNet, Lasso, LassoCV, Ridge, enet_path, lasso_path
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from minilib.datasets import load_breast_cancer, load_diabetes
+from minilib.linear import Scaling, coordinate_descent, duality_gap, lambda_max, ridge
+from minilib.path import (
+    CrossValidation,
+    Path,
+    cross_validate,
+    fold_rows,
+    lambda_grid,
+    regularization_path,
+)
+
+TABLES = [load_diabetes, load_breast_cancer]
+rngs = st.integers(0, 2**32 - 1).map(np.random.default_rng)
+
+
+@cache
+def standardized(load):
+    table = load()
+    return Scaling.of(table.X).apply(table.X), table.y - table.y.mean()
+
+
+def random_table(rng, n=20, p=4):
+    return rng.standard_normal((n, p)), rng.standard_normal(n)
+
+
+def centred_table(rng, n=20, p=4):
+    X, y = random_table(rng, n, p)
+    return Scaling.of(X).apply(X), y - y.mean()
+
+
+def choice_of(errors):
+    """A cross-validation with these errors, of which nothing else matters."""
+    n_lams = len(errors)
+    path = Path(
+        np.arange(n_lams, 0, -1.0), np.zeros((n_lams, 1)), np.zeros(n_lams), np.ones(n_lams)
+    )
+    return CrossValidation(np.array(errors), path, Scaling(np.zeros(1), np.ones(1)), 0.0)
+
+
+# The grid
+
+
+@given(rngs, st.integers(2, 50), st.floats(1e-6, 0.9), st.floats(0.01, 1))
+def test_a_grid_falls_evenly_in_its_logarithm_from_exactly_lambda_max(rng, n_lams, ratio, l1_ratio):
+    X, y = random_table(rng)
+    grid = lambda_grid(X, y, n_lams=n_lams, ratio=ratio, l1_ratio=l1_ratio)
+    assert grid.shape == (n_lams,)
+    assert grid[0] == lambda_max(X, y, l1_ratio=l1_ratio)
+    assert grid[-1] == pytest.approx(ratio * grid[0])
+    np.testing.assert_allclose(np.diff(np.log(grid)), np.log(ratio) / (n_lams - 1), rtol=1e-6)
+
+
+def test_a_grid_has_100_lams_down_to_a_hundredth_unless_told_otherwise():
+    grid = lambda_grid(*standardized(load_diabetes))
+    assert len(grid) == 100
+    assert grid[-1] == pytest.approx(grid[0] / 100)
+
+
+@pytest.mark.parametrize(
+    ("X", "y"), [(np.zeros((3, 2)), np.ones(3)), (np.eye(3), np.zeros(3)), ([[1], [1]], [1, -1])]
+)
+def test_a_target_that_no_column_is_correlated_with_has_no_grid(X, y):
+    with pytest.raises(ValueError, match="No column is correlated with y, so every lam gives zero"):
+        lambda_grid(X, y)
+    with pytest.raises(ValueError, match="No column is correlated with y"):
+        regularization_path(X, y)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_lams": 1}, "n_lams is a whole number of at least 2, got 1"),
+        ({"ratio": 0}, "ratio is a number above 0, got 0"),
+        ({"ratio": 1}, "ratio is below 1, got 1.0. For a hundredth write 0.01"),
+        ({"ratio": 5}, "For 5 % write 0.05"),
+        ({"l1_ratio": 50}, "For 50 % write 0.5"),
+        ({"l1_ratio": 0}, r"no lam makes all ridge weights zero.*lams=np\.geomspace"),
+    ],
+)
+def test_a_grid_refuses_what_makes_no_grid_and_says_what_does(options, message):
+    with pytest.raises(ValueError, match=message):
+        lambda_grid(np.eye(3), np.ones(3), **options)
+
+
+# The path
+
+
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.4])
+@pytest.mark.parametrize("load", TABLES)
+def test_each_row_of_a_path_is_the_solution_at_its_lam(load, l1_ratio):
+    X, y = standardized(load)
+    lams = lambda_grid(X, y, n_lams=8, l1_ratio=l1_ratio)
+    path = regularization_path(X, y, lams, l1_ratio=l1_ratio, tol=1e-15, max_steps=20_000)
+    assert path.converged.all()
+    for lam, w in zip(lams, path.weights, strict=True):
+        alone = coordinate_descent(X, y, lam, l1_ratio=l1_ratio, tol=1e-15, max_steps=20_000)
+        np.testing.assert_allclose(w, alone.w, atol=1e-7 * np.abs(path.weights).max())
+        assert np.array_equal(w == 0, alone.w == 0)
+
+
+def test_a_path_of_the_lasso_and_of_the_elastic_net_is_scikit_learns():
+    X, y = standardized(load_diabetes)
+    lams = lambda_grid(X, y, n_lams=20)
+    options = {"alphas": lams, "tol": 1e-12, "max_iter": 10**5}
+    _, lasso, _ = lasso_path(X, y, **options)
+    _, net, _ = enet_path(X, y, l1_ratio=0.5, **options)
+    for l1_ratio, expected in ((1.0, lasso.T), (0.5, net.T)):
+        path = regularization_path(X, y, lams, l1_ratio=l1_ratio, tol=1e-13)
+        np.testing.assert_allclose(path.weights, expected, atol=1e-8 * np.abs(expected).max())
+
+
+def test_each_row_of_a_ridge_path_is_the_closed_form():
+    X, y = standardized(load_diabetes)
+    lams = np.geomspace(100, 0.01, 5)
+    path = regularization_path(X, y, lams, l1_ratio=0)
+    for lam, w in zip(lams, path.weights, strict=True):
+        np.testing.assert_array_equal(w, ridge(X, y, lam).w)
+    assert path.converged.all()
+
+
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.5, 0.01])
+def test_a_path_starts_exactly_at_lambda_max_where_all_weights_are_zero(l1_ratio):
+    X, y = standardized(load_diabetes)
+    path = regularization_path(X, y, l1_ratio=l1_ratio)
+    assert path.weights.shape == (100, 10)
+    assert path.lams[0] == lambda_max(X, y, l1_ratio=l1_ratio)
+    assert not path.weights[0].any()
+    assert path.weights[1].any()
+    assert path.weights[-1].any()
+
+
+@given(rngs, st.sampled_from([1.0, 0.5]), st.sampled_from([1e-3, 1e-6, 1e-9]))
+@settings(max_examples=30)
+def test_gaps_meet_the_tolerance_where_the_path_says_it_converged(rng, l1_ratio, tol):
+    X, y = centred_table(rng)
+    lams = lambda_grid(X, y, n_lams=10, l1_ratio=l1_ratio)
+    path = regularization_path(X, y, lams, l1_ratio=l1_ratio, tol=tol)
+    allowed = tol * (y @ y) / (2 * len(y))
+    recomputed = [
+        duality_gap(X, y, w, lam, l1_ratio=l1_ratio)
+        for lam, w in zip(path.lams, path.weights, strict=True)
+    ]
+    assert path.converged.all()
+    assert path.gaps.max() <= allowed
+    assert max(recomputed) <= 1.001 * allowed + 1e-14
+
+
+def test_a_path_cut_short_says_where_it_did_not_converge():
+    X, y = standardized(load_breast_cancer)
+    path = regularization_path(X, y, tol=1e-8, max_steps=3)
+    allowed = 1e-8 * (y @ y) / (2 * len(y))
+    np.testing.assert_array_equal(path.converged, path.gaps <= allowed)
+    assert path.converged[0]
+    assert not path.converged[-1]
+
+
+def test_each_solution_starts_from_its_neighbour():
+    X, y = standardized(load_breast_cancer)
+    lam = lambda_max(X, y) / 100
+    cold = regularization_path(X, y, [lam], max_steps=30)
+    warm = regularization_path(X, y, np.geomspace(100, 1, 50) * lam, max_steps=30)
+    assert warm.gaps[-1] < cold.gaps[-1] / 3
+
+
+def test_a_path_of_bytes_is_that_of_the_same_numbers():
+    X = np.random.default_rng(0).integers(0, 256, (30, 4), np.uint8)
+    y = np.arange(30, dtype=np.uint8)
+    ours, floats = (regularization_path(*t) for t in ((X, y), (X.astype(float), y.astype(float))))
+    np.testing.assert_array_equal(ours.weights, floats.weights)
+
+
+@pytest.mark.parametrize("lams", [[1.0, 2.0], [2.0, 1.0, 1.5], [1.0, 1.0]])
+def test_lams_that_do_not_fall_are_refused_with_the_line_that_sorts_them(lams):
+    X, y = standardized(load_diabetes)
+    message = r"lams runs from large to small\. Write np\.unique\(lams\)\[::-1\]\."
+    with pytest.raises(ValueError, match=message):
+        regularization_path(X, y, lams)
+    assert regularization_path(X, y, np.unique(lams)[::-1]).lams[0] == max(lams)
+
+
+@pytest.mark.parametrize("lams", [[1.0, 0.0], [-1.0], [], 0.5, [[1.0, 0.5]]])
+def test_lams_that_are_no_vector_of_numbers_above_0_are_refused(lams):
+    with pytest.raises(ValueError, match=r"lams is a non-empty vector of numbers above 0, got "):
+        regularization_path(np.eye(3), np.ones(3), lams)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        ((np.eye(3), np.ones(3), [1, np.nan]), {}, r"lams has 1 value\(s\) that are NaN"),
+        ((np.eye(3), np.ones(3), ["1"]), {}, "lams holds real numbers"),
+        ((np.eye(3), np.ones(3), [1]), {"l1_ratio": 50}, "For 50 % write 0.5"),
+        ((np.eye(3), np.ones(3), [1]), {"tol": -1}, "tol is a number of at least 0"),
+        ((np.eye(3), np.ones(3), [1]), {"max_steps": 0}, "max_steps is a whole number"),
+        ((np.ones(3), np.ones(3), [1]), {}, r"write X\[:, None\]"),
+        ((np.eye(3), np.ones(2), [1]), {}, "as many rows as each other"),
+        ((np.eye(3), np.ones(3)), {"l1_ratio": 0}, r"For a path give .*lams=np\.geomspace"),
+    ],
+)
+def test_a_path_and_a_cross_validation_refuse_the_same_arguments(arguments, options, message):
+    with pytest.raises(ValueError, match=message):
+        regularization_path(*arguments, **options)
+    with pytest.raises(ValueError, match=message):
+        cross_validate(*arguments, n_folds=2, **options)
+
+
+# Folds
+
+
+@given(st.integers(2, 60), st.data())
+def test_folds_are_a_partition_as_even_as_possible(n_rows, data):
+    n_folds = data.draw(st.integers(2, n_rows))
+    folds = fold_rows(n_rows, n_folds, seed=data.draw(st.integers(0, 2**32)))
+    sizes = [len(rows) for rows in folds]
+    assert len(folds) == n_folds
+    assert np.sort(np.concatenate(folds)).tolist() == list(range(n_rows))
+    assert max(sizes) - min(sizes) <= 1
+    assert all((np.diff(rows) > 0).all() for rows in folds)
+
+
+def test_folds_depend_on_the_seed_only():
+    np.random.seed(1)  # noqa: NPY002
+    first = fold_rows(50, 5, seed=3)
+    np.random.seed(2)  # noqa: NPY002
+    again, other = fold_rows(50, 5, seed=3), fold_rows(50, 5, seed=4)
+    assert [rows.tolist() for rows in first] == [rows.tolist() for rows in again]
+    assert [rows.tolist() for rows in first] != [rows.tolist() for rows in other]
+
+
+def test_rows_that_stand_together_are_dealt_to_different_folds():
+    first = fold_rows(100, 5, seed=0)[0]
+    assert np.diff(first).max() > 5
+
+
+def test_fewer_rows_than_folds_are_told_the_most_folds_there_can_be():
+    message = (
+        "n_folds is at most the number of rows, got 5 folds for 3 rows. "
+        "Write n_folds=3 to leave one row out at a time."
+    )
+    with pytest.raises(ValueError, match=message):
+        fold_rows(3, 5, seed=0)
+    with pytest.raises(ValueError, match=message):
+        cross_validate(np.eye(3), np.arange(3), n_folds=5)
+    assert [len(rows) for rows in fold_rows(3, 3, seed=0)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "seed", "message"),
+    [
+        ((10, 1), 0, "n_folds is a whole number of at least 2, got 1"),
+        ((10, 2.0), 0, "n_folds is a whole number of at least 2, got 2.0"),
+        ((10, True), 0, "n_folds is a whole number of at least 2, got True"),
+        ((1, 2), 0, "n_rows is a whole number of at least 2, got 1"),
+        ((10.0, 2), 0, "n_rows is a whole number of at least 2, got 10.0"),
+        ((10, 2), None, "seed is a whole number of at least 0, got None"),
+        ((10, 2), -1, "seed is a whole number of at least 0, got -1"),
+    ],
+)
+def test_folds_of_what_is_no_whole_number_are_refused(arguments, seed, message):
+    with pytest.raises(ValueError, match=message):
+        fold_rows(*arguments, seed=seed)
+
+
+# Cross-validation
+
+
+def errors_by_hand(X, y, lams, folds, model):
+    """The loop that everybody should be able to write: scale, fit and predict inside each fold."""
+    errors = np.empty((len(lams), len(folds)))
+    for k, held_out in enumerate(folds):
+        train = np.setdiff1d(np.arange(len(y)), held_out)
+        for i, lam in enumerate(lams):
+            fitted = make_pipeline(StandardScaler(), model(lam, len(train))).fit(X[train], y[train])
+            errors[i, k] = np.mean((y[held_out] - fitted.predict(X[held_out])) ** 2)
+    return errors
+
+
+@pytest.mark.parametrize(
+    ("l1_ratio", "model"),
+    [
+        (1.0, lambda lam, n: Lasso(lam, tol=1e-12, max_iter=10**5)),
+        (0.5, lambda lam, n: ElasticNet(lam, l1_ratio=0.5, tol=1e-12, max_iter=10**5)),
+        (0.0, lambda lam, n: Ridge(n * lam)),
+    ],
+)
+@pytest.mark.parametrize("load", TABLES)
+def test_errors_are_those_of_a_loop_by_hand_with_scikit_learn_inside(load, l1_ratio, model):
+    X, y = load().X[:103], load().y[:103]
+    lams = lambda_grid(*standardized(load), n_lams=5)
+    ours = cross_validate(X, y, lams, l1_ratio=l1_ratio, n_folds=4, seed=3, tol=1e-15)
+    theirs = errors_by_hand(X, y, lams, fold_rows(103, 4, seed=3), model)
+    np.testing.assert_allclose(ours.errors, theirs, rtol=1e-5)
+
+
+def test_choice_and_predictions_are_those_of_a_grid_search_over_a_pipeline():
+    X, y = load_diabetes().X, load_diabetes().y
+    lams = lambda_grid(*standardized(load_diabetes), n_lams=10)
+    splits = [(np.setdiff1d(np.arange(442), rows), rows) for rows in fold_rows(442, 5, seed=0)]
+    pipeline = make_pipeline(StandardScaler(), Lasso(tol=1e-14, max_iter=10**5))
+    search = GridSearchCV(
+        pipeline, {"lasso__alpha": lams}, cv=splits, scoring="neg_mean_squared_error"
+    ).fit(X, y)
+    choice = cross_validate(X, y, lams, tol=1e-15)
+    np.testing.assert_allclose(choice.mean, -search.cv_results_["mean_test_score"], rtol=1e-8)
+    assert choice.best == search.best_index_
+    np.testing.assert_allclose(choice.predict(X, choice.best), search.predict(X), rtol=1e-8)
+
+
+def test_on_folds_that_need_no_scaling_the_errors_are_those_of_lassocv():
+    rng = np.random.default_rng(0)
+    block = rng.standard_normal((20, 3))
+    X, y = np.empty((100, 3)), rng.standard_normal(100)
+    folds = fold_rows(100, 5, seed=0)
+    for rows in folds:
+        X[rows] = Scaling.of(block).apply(block)
+    splits = [(np.setdiff1d(np.arange(100), rows), rows) for rows in folds]
+    lams = np.geomspace(0.3, 0.003, 10)
+    theirs = LassoCV(alphas=lams, cv=splits, tol=1e-14).fit(X, y)
+    ours = cross_validate(X, y, lams, tol=1e-15)
+    np.testing.assert_allclose(ours.errors, theirs.mse_path_, rtol=1e-9)
+    assert lams[ours.best] == theirs.alpha_
+
+
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.0])
+def test_the_error_on_a_held_out_row_is_a_parabola_in_what_the_row_holds(l1_ratio):
+    """A fit that does not see the row predicts linearly in it; any leak would bend the curve."""
+    rng = np.random.default_rng(0)
+    X, y = random_table(rng)
+    fold = fold_rows(20, 4, seed=0)[0]
+
+    def errors(t):
+        moved = X.copy()
+        moved[fold[0]] += t * np.array([1, -2, 3, 1])
+        return cross_validate(moved, y, [0.2, 0.05], l1_ratio=l1_ratio, n_folds=4, tol=1e-14).errors
+
+    four = [errors(t) for t in (0, 10, 20, 30)]
+    bend = np.diff(four, n=3, axis=0)[0]
+    assert np.abs(bend[:, 0]).max() < 1e-6 * four[-1][:, 0].min()
+    assert np.abs(bend[:, 1:]).max() > 1  # other folds are trained on the row
+
+
+def test_units_of_the_columns_do_not_matter():
+    X, y = load_diabetes().X, load_diabetes().y
+    units = np.geomspace(1e-6, 1e6, 10)
+    plain = cross_validate(X, y, [5.0, 1.0], tol=1e-12)
+    other = cross_validate(X * units + units, y + 1e3, [5.0, 1.0], tol=1e-12)
+    np.testing.assert_allclose(other.errors, plain.errors, rtol=1e-6)
+
+
+def test_the_path_is_fitted_to_all_rows_and_predicts_in_the_units_of_y():
+    X, y = load_diabetes().X, load_diabetes().y
+    choice = cross_validate(X, y, [20.0, 2.0], tol=1e-12)
+    inputs, targets = standardized(load_diabetes)
+    expected = regularization_path(inputs, targets, [20.0, 2.0], tol=1e-12).weights
+    np.testing.assert_array_equal(choice.path.weights, expected)
+    np.testing.assert_array_equal(choice.path.lams, [20.0, 2.0])
+    assert choice.intercept == y.mean()
+    for index in range(2):
+        predictions = inputs @ expected[index] + y.mean()
+        np.testing.assert_allclose(choice.predict(X, index), predictions)
+
+
+def test_without_lams_the_grid_of_all_rows_is_tried():
+    X, y = load_diabetes().X, load_diabetes().y
+    choice = cross_validate(X, y, tol=1e-3, n_folds=2)
+    np.testing.assert_array_equal(choice.path.lams, lambda_grid(*standardized(load_diabetes)))
+    assert choice.errors.shape == (100, 2)
+
+
+def test_another_seed_deals_other_folds():
+    X, y = load_diabetes().X, load_diabetes().y
+    one, again, other = (cross_validate(X, y, [1.0], l1_ratio=0, seed=s) for s in (1, 1, 2))
+    np.testing.assert_array_equal(one.errors, again.errors)
+    assert (one.errors != other.errors).all()
+
+
+def test_two_rows_in_two_folds_are_enough():
+    choice = cross_validate([[1.0], [2.0]], [3.0, 5.0], [1.0], n_folds=2)
+    assert choice.errors.tolist() == [[4.0, 4.0]]  # each is predicted to be like the other
+    assert choice.mean.tolist() == [4.0]
+    assert choice.standard_error.tolist() == [0.0]
+
+
+def test_the_one_standard_error_rule_by_hand():
+    choice = choice_of(
+        [
+            [9.0, 9.0, 9.0],
+            [5.57, 5.57, 5.57],  # within 5 + 1 / sqrt(3) = 5.577
+            [5.2, 5.2, 5.2],
+            [4.0, 5.0, 6.0],  # the best: mean 5, standard deviation 1
+            [5.3, 5.3, 5.3],
+        ]
+    )
+    np.testing.assert_allclose(choice.mean, [9, 5.57, 5.2, 5, 5.3])
+    np.testing.assert_allclose(choice.standard_error, [0, 0, 0, 1 / np.sqrt(3), 0], atol=1e-12)
+    assert choice.best == 3
+    assert choice.one_standard_error == 1
+
+
+def test_a_mean_just_beyond_one_standard_error_is_not_chosen():
+    assert choice_of([[5.58] * 3, [4.0, 5.0, 6.0]]).one_standard_error == 1
+
+
+def test_of_equal_errors_the_largest_lam_is_chosen():
+    choice = choice_of([[3.0, 3.0], [2.0, 2.0], [2.0, 2.0]])
+    assert choice.best == choice.one_standard_error == 1
+
+
+def test_new_rows_with_other_columns_get_no_prediction():
+    choice = cross_validate(load_diabetes().X, load_diabetes().y, [1.0], l1_ratio=0)
+    with pytest.raises(ValueError, match="10 columns that were measured, got 3"):
+        choice.predict(np.ones((2, 3)), 0)
+    with pytest.raises(ValueError, match=r"for one row X\[None\]"):
+        choice.predict(np.ones(10), 0)
+
+
+# Nothing is changed, neither arguments nor results
+
+
+def test_arguments_are_never_changed():
+    X, y = centred_table(np.random.default_rng(0))
+    lams = np.array([0.5, 0.1])
+    before = [values.copy() for values in (X, y, lams)]
+    for values in (X, y, lams):
+        values.flags.writeable = False
+    choice, grid = cross_validate(X, y, lams), lambda_grid(X, y)
+    path = regularization_path(X, y, lams)
+    for values, copy in zip((X, y, lams), before, strict=True):
+        np.testing.assert_array_equal(values, copy)
+    assert not any(np.shares_memory(lams, other) for other in (choice.path.lams, path.lams, grid))
+
+
+def test_results_cannot_be_written_to():
+    choice = cross_validate(*random_table(np.random.default_rng(0)), [0.5, 0.1])
+    path = choice.path
+    for array in (choice.errors, path.lams, path.weights, path.gaps, path.converged):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1
+    for result, name in ((choice, "errors"), (path, "weights")):
+        with pytest.raises(FrozenInstanceError):
+            setattr(result, name, None)
