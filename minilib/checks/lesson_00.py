@@ -24,7 +24,7 @@ def _verdict_cases(rng: np.random.Generator) -> list[tuple]:
         return share(1 / n_classes + low * spread, 1 / n_classes + high * spread, n)
 
     n = int(rng.integers(800, 1200))
-    many = 3 * n
+    many, huge = 3 * n, 20_000
     odd, even = 2 * int(rng.integers(15, 30)) + 1, 2 * int(rng.integers(15, 30))
     return [
         # Good networks, better on what they were trained with, or not.
@@ -52,6 +52,15 @@ def _verdict_cases(rng: np.random.Generator) -> list[tuple]:
         (luck(-0.8, -0.3, 10, n), luck(1.2, 1.8, 10, n), 10, n),
         (luck(0.3, 0.8, 10, n), luck(2.3, 2.7, 10, n), 10, n),
         (luck(1.2, 1.8, 10, n), luck(-2, -1.2, 10, n), 10, n),
+        # Just below the bar of three standard errors and just above, first fresh, then train.
+        *((luck(50, 60, c, huge), luck(2.85, 2.95, c, huge), c, huge) for c in (10, 100)),
+        (1.0, luck(2.85, 2.95, 2, huge), 2, huge),
+        *((luck(5, 9, c, huge), luck(3.05, 3.15, c, huge), c, huge) for c in (2, 10, 100)),
+        *((luck(2.85, 2.95, c, huge), luck(-1, 1, c, huge), c, huge) for c in (2, 10, 100)),
+        *((luck(3.05, 3.15, c, huge), luck(-1, 1, c, huge), c, huge) for c in (2, 10, 100)),
+        # Exactly at the bar, which is 0.6875 without any rounding: not above it.
+        (1.0, 44 / 64, 2, 64),
+        (44 / 64, 0.5, 2, 64),
     ]
 
 
@@ -96,6 +105,12 @@ VERDICT = Task(
             lambda answer, *_: isinstance(answer, (str, int, float)) and answer not in VERDICTS,
         ),
         Mistake(
+            "at the bar",
+            "you count an accuracy of exactly three standard errors above chance. The text asks "
+            "for more than three: write >, not >=.",
+            _judged_by(lambda a, c, n: a >= c + 3 * _standard_error(c, n)),
+        ),
+        Mistake(
             "training must be perfect",
             "you ask for more than the text before you say 'memorised'. On the training examples, "
             "too, above chance means by more than three standard errors, no more.",
@@ -123,6 +138,7 @@ VERDICT = Task(
             "one is two above chance, so sooner or later you call a guess knowledge.",
             _judged_by(
                 lambda a, c, n: a > c + _standard_error(c, n),
+                lambda a, c, n: a > c + 1.96 * _standard_error(c, n),
                 lambda a, c, n: a > c + 2 * _standard_error(c, n),
             ),
         ),
@@ -180,6 +196,15 @@ VERDICT = Task(
             ),
         ),
         Mistake(
+            "more than three",
+            "your margin is wider than three standard errors, so you overlook networks that have "
+            "learned a little. Of 740 networks that guess, one is three above chance: that is rare "
+            "enough here.",
+            lambda answer, *arguments: (
+                answer == _verdict_by(lambda a, c, n: a > c + 8 * _standard_error(c, n))(*arguments)
+            ),
+        ),
+        Mistake(
             "judged by training",
             "you call a network 'learned' because of its accuracy on the training examples. That "
             "is article A's trap: knowing by heart looks the same there. Only fresh examples tell.",
@@ -221,6 +246,7 @@ def _parameters_cases(rng: np.random.Generator) -> list[tuple]:
         ([int(size) for size in 8 * rng.integers(1, 15, 2) + 1], int(rng.choice([1, 3]))),
         (odd(3), 4),
         (odd(4), 2),
+        (sizes(4), 16),  # nothing says that eight bits are the most
     ]
 
 
@@ -396,6 +422,7 @@ PARAMETERS = Task(
             _only_wrong("bytes"),
         ),
     ),
+    rtol=0,
 )
 
 TASKS = (VERDICT, PARAMETERS)

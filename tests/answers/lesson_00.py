@@ -47,6 +47,14 @@ def verdict_with(margin):
     return verdict
 
 
+def verdict_from_the_bar_on(train_accuracy, fresh_accuracy, n_classes, n_examples):
+    chance = 1 / n_classes
+    bar = chance + 3 * sqrt(chance * (1 - chance) / n_examples)
+    if fresh_accuracy >= bar:
+        return "learned"
+    return "memorised" if train_accuracy >= bar else "learned nothing"
+
+
 def verdict_on_both_sides(train_accuracy, fresh_accuracy, n_classes, n_examples):
     chance = 1 / n_classes
     margin = 3 * sqrt(chance * (1 - chance) / n_examples)
@@ -171,6 +179,7 @@ RIGHT = {
 WRONG = {
     "00.verdict": {
         "another word": verdict_american,
+        "at the bar": verdict_from_the_bar_on,
         "training must be perfect": verdict_if_perfect,
         "never nothing": verdict_without_nothing,
         "spread of ten classes": verdict_with(lambda c, n, a: 3 * sqrt(0.09 / n)),
@@ -183,6 +192,7 @@ WRONG = {
         "both sides": verdict_on_both_sides,
         "always ten classes": verdict_with_chance_a_tenth,
         "chance of one half": verdict_with_chance_half,
+        "more than three": verdict_with(lambda c, n, a: 4 * sqrt(c * (1 - c) / n)),
         "judged by training": verdict_by_training,
         "gap held against it": verdict_by_gap,
         "fresh asked last": verdict_training_first,
