@@ -55,7 +55,7 @@ def _verdict_cases(rng: np.random.Generator) -> list[tuple]:
         # Just below the bar of three standard errors and just above, first fresh, then train.
         *((luck(50, 60, c, huge), luck(2.85, 2.95, c, huge), c, huge) for c in (10, 100)),
         (1.0, luck(2.85, 2.95, 2, huge), 2, huge),
-        *((luck(5, 9, c, huge), luck(3.05, 3.15, c, huge), c, huge) for c in (2, 10, 100)),
+        *((luck(20, 30, c, huge), luck(3.05, 3.15, c, huge), c, huge) for c in (2, 10, 100)),
         *((luck(2.85, 2.95, c, huge), luck(-1, 1, c, huge), c, huge) for c in (2, 10, 100)),
         *((luck(3.05, 3.15, c, huge), luck(-1, 1, c, huge), c, huge) for c in (2, 10, 100)),
         # Exactly at the bar, which is 0.6875 without any rounding: not above it.

@@ -36,6 +36,10 @@ def predict_by_l1(w, noise):
     return np.linalg.norm(noise * w, 1)
 
 
+def predict_with_signs(w, noise):
+    return sum(v * s**2 for v, s in zip(w, noise, strict=True))
+
+
 def predict_by_counting(w, noise):
     return sum(noise[j] ** 2 for j in range(len(w)) if w[j])
 
@@ -102,6 +106,10 @@ def outage_with_zero_and_a_new_intercept(X, y, w):
     )
 
 
+def outage_in_single_precision(X, y, w):
+    return outage_by_trying(X.astype(np.float32), y.astype(np.float32), w.astype(np.float32))
+
+
 def outage_without_intercept(X, y, w):
     centred = X - X.mean(axis=0)
     residual = y - X @ w
@@ -157,6 +165,21 @@ def outage_by_spread(X, y, w):
     return (w * X.std(axis=0)) ** 2
 
 
+def outage_subtracting(X, y, w):
+    residual = y - y.mean() - (X - X.mean(axis=0)) @ w
+    damage = []
+    for j in range(len(w)):
+        worse = residual - w[j] * (X[:, j] - X[:, j].mean())
+        damage.append(np.mean(worse**2) - np.mean(residual**2))
+    return damage
+
+
+def outage_with_cross_term_once(X, y, w):
+    part = (X - X.mean(axis=0)) * w
+    residual = y - y.mean() - part.sum(axis=1)
+    return residual @ part / len(y) + np.mean(part**2, axis=0)
+
+
 def outage_clipped(X, y, w):
     return np.clip(outage_by_trying(X, y, w), 0, None)
 
@@ -196,6 +219,7 @@ RIGHT = {
     "04.outage": [
         outage_by_trying,
         outage_by_formula,
+        outage_in_single_precision,
         outage_without_intercept,
         outage_with_zero_and_a_new_intercept,
     ],
@@ -207,6 +231,7 @@ WRONG = {
         "noise not squared": predict_with_noise_as_it_is,
         "weights not squared": predict_with_weights_as_they_are,
         "absolute values": predict_by_l1,
+        "signs kept": predict_with_signs,
         "weights counted": predict_by_counting,
         "norms multiplied": predict_by_two_norms,
         "one noise for all": predict_with_mean_noise,
@@ -223,6 +248,8 @@ WRONG = {
         "error instead of rise": outage_error,
         "weight alone": outage_by_weight,
         "residual ignored": outage_by_spread,
+        "subtracted twice": outage_subtracting,
+        "cross term once": outage_with_cross_term_once,
         "never below zero": outage_clipped,
         "sign turned": outage_turned,
         "halved": outage_by_objective,
