@@ -132,9 +132,7 @@ def lambda_grid(
     largest = lambda_max(X, y, l1_ratio=l1_ratio)
     if largest == 0:
         raise ValueError("No column is correlated with y, so every lam gives zero weights.")
-    grid = np.geomspace(largest, ratio * largest, n_lams)
-    grid[0] = largest
-    return grid
+    return np.geomspace(largest, ratio * largest, n_lams)
 
 
 def regularization_path(

@@ -819,7 +819,9 @@ def test_results_cannot_be_written_to():
     for array in (*arrays_of_results, scaling.mean, scaling.scale):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 1
-    for result, name in ((results[0], "w"), (scaling, "mean"), (Penalty.of(1, 1), "l1")):
+    moments, penalty = Moments.of(np.eye(2), np.ones(2)), Penalty.of(1, 1)
+    fields = ((results[0], "w"), (scaling, "mean"), (moments, "xy"), (penalty, "l1"))
+    for result, name in fields:
         with pytest.raises(FrozenInstanceError):
             setattr(result, name, 0)
 

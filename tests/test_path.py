@@ -379,6 +379,21 @@ def test_without_lams_the_grid_of_all_rows_is_tried():
     assert choice.errors.shape == (100, 2)
 
 
+def test_tolerance_and_steps_are_those_of_every_fit():
+    X, y = load_breast_cancer().X, load_breast_cancer().y
+    lams = [0.01, 0.001]
+    short, rough, fine = (
+        cross_validate(X, y, lams, **options)
+        for options in ({"max_steps": 1}, {"tol": 1e-2}, {"tol": 1e-8})
+    )
+    assert not short.path.converged.any()
+    assert rough.path.converged.all()
+    assert fine.path.converged.all()
+    assert rough.path.gaps.min() > fine.path.gaps.max()
+    assert (short.errors != rough.errors).all()
+    assert (rough.errors != fine.errors).all()
+
+
 def test_another_seed_deals_other_folds():
     X, y = load_diabetes().X, load_diabetes().y
     one, again, other = (cross_validate(X, y, [1.0], l1_ratio=0, seed=s) for s in (1, 1, 2))
@@ -396,15 +411,16 @@ def test_two_rows_in_two_folds_are_enough():
 def test_the_one_standard_error_rule_by_hand():
     choice = choice_of(
         [
-            [9.0, 9.0, 9.0],
+            [4.0, 6.0, 8.0],
             [5.57, 5.57, 5.57],  # within 5 + 1 / sqrt(3) = 5.577
             [5.2, 5.2, 5.2],
             [4.0, 5.0, 6.0],  # the best: mean 5, standard deviation 1
             [5.3, 5.3, 5.3],
         ]
     )
-    np.testing.assert_allclose(choice.mean, [9, 5.57, 5.2, 5, 5.3])
-    np.testing.assert_allclose(choice.standard_error, [0, 0, 0, 1 / np.sqrt(3), 0], atol=1e-12)
+    np.testing.assert_allclose(choice.mean, [6, 5.57, 5.2, 5, 5.3])
+    spread = np.array([2, 0, 0, 1, 0]) / np.sqrt(3)
+    np.testing.assert_allclose(choice.standard_error, spread, atol=1e-12)
     assert choice.best == 3
     assert choice.one_standard_error == 1
 
