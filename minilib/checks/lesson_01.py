@@ -55,7 +55,7 @@ def _ridge_scaled_back(X: Array, y: Array, lam: float) -> tuple[float, Array]:
     return float(y.mean() - X.mean(axis=0) @ w), w
 
 
-class Summed(SameAs):
+class _Summed(SameAs):
     """Few rows gave the minimum of the sum, many rows that or too long a step.
 
     A `SameAs`, so that the few rows are asked about even where they are right: then it was means,
@@ -67,7 +67,7 @@ class Summed(SameAs):
         return super().__call__(answer, X, y, lam) or (len(X) > FEW and _exploded(answer))
 
 
-_summed = Summed((lambda X, y, lam: _ridge_with_intercept(X, y, lam / len(X)),), rtol=1e-3)
+_summed = _Summed((lambda X, y, lam: _ridge_with_intercept(X, y, lam / len(X)),), rtol=1e-3)
 
 
 def _exploded(answer: tuple, *_: object) -> bool:
