@@ -11,9 +11,9 @@ from tests.library import MINILIB, docstring_faults, imports, modules, public_ob
 from tests.notebooks import ROOT
 
 LAYERS = (
-    {"validation"},
+    {"progress", "validation"},
     {"linear", "datasets", "models", "entropy"},
-    {"training", "pruning", "sharing", "low_rank", "merging", "measurement"},
+    {"training", "pruning", "neurons", "sharing", "low_rank", "merging", "measurement"},
     {"path", "quantization", "regularization", "distillation", "codec", "privacy"},
     {"plots"},
     {"widgets"},
