@@ -126,12 +126,14 @@ def merge_into_kept(model: nn.Sequential, kept: Sequence[Tensor], x: Tensor) -> 
     for number, rows in enumerate(kept):
         one, following = layers[number], layers[number + 1]
         given = torch.relu(x @ one.weight.T + one.bias)
-        known = torch.cat([given[:, rows], given.new_ones(len(x), 1)], dim=1)
+        x = given[:, rows]
+        if rows.all():
+            continue  # lstsq crashes where there is nothing to predict
+        known = torch.cat([x, x.new_ones(len(x), 1)], dim=1)
         taken_over = torch.linalg.lstsq(known, given[:, ~rows], driver="gelsd").solution
         outgoing = following.weight[:, ~rows] @ taken_over.T
         layers[number] = Layer(one.weight[rows], one.bias[rows])
         layers[number + 1] = Layer(
             following.weight[:, rows] + outgoing[:, :-1], following.bias + outgoing[:, -1]
         )
-        x = given[:, rows]
     return network_of(layers)
