@@ -1,5 +1,6 @@
 """Make one neuron of two, one layer of two: exactly where that is possible, else nearly."""
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -34,7 +35,9 @@ def merge_linear(model: nn.Sequential) -> nn.Sequential:
             first = parts.pop()
             layer = Layer(layer.weight @ first.weight, layer.weight @ first.bias + layer.bias)
         parts.append(layer)
-    return nn.Sequential(*(linear_of(part) if isinstance(part, Layer) else part for part in parts))
+    return nn.Sequential(
+        *(linear_of(part) if isinstance(part, Layer) else copy.deepcopy(part) for part in parts)
+    )
 
 
 def merge_proportional(model: nn.Sequential, *, tol: float = 1e-6) -> nn.Sequential:
@@ -65,22 +68,24 @@ def merge_proportional(model: nn.Sequential, *, tol: float = 1e-6) -> nn.Sequent
     layers = layers_of(model)
     for number in range(len(layers) - 1):
         layer, following = layers[number], layers[number + 1]
-        rows = torch.cat([layer.weight, layer.bias[:, None]], dim=1)
+        # squares of large and small float32 are inf and 0; in float64 they are not
+        rows = torch.cat([layer.weight, layer.bias[:, None]], dim=1).double()
         length = rows.norm(dim=1)
         chosen, leads_to = _representatives(rows, length, tol)
         # share[r, j]: how many times neuron chosen[r] stands in for neuron j
         share = rows.new_zeros(len(chosen), len(rows))
         share[leads_to, torch.arange(len(rows))] = length / length[chosen][leads_to].clamp(
-            min=1e-30
+            min=1e-300
         )
         layers[number] = Layer(layer.weight[chosen], layer.bias[chosen])
-        layers[number + 1] = Layer(following.weight @ share.T, following.bias)
+        outgoing = following.weight.double() @ share.T
+        layers[number + 1] = Layer(outgoing.to(following.weight.dtype), following.bias)
     return network_of(layers)
 
 
 def _representatives(rows: Tensor, length: Tensor, tol: float) -> tuple[Tensor, Tensor]:
     """Choose the first neuron of each direction, and say for all which one stands in for them."""
-    unit = rows / length.clamp(min=1e-30)[:, None]
+    unit = rows / length.clamp(min=1e-300)[:, None]
     chosen: list[int] = []
     leads_to = torch.zeros(len(rows), dtype=torch.int64)
     for j in range(len(rows)):
@@ -129,11 +134,15 @@ def merge_into_kept(model: nn.Sequential, kept: Sequence[Tensor], x: Tensor) -> 
         x = given[:, rows]
         if rows.all():
             continue  # lstsq crashes where there is nothing to predict
-        known = torch.cat([x, x.new_ones(len(x), 1)], dim=1)
-        taken_over = torch.linalg.lstsq(known, given[:, ~rows], driver="gelsd").solution
-        outgoing = following.weight[:, ~rows] @ taken_over.T
+        mean = given.mean(dim=0, dtype=torch.float64)
+        centred = given - mean  # in float64: float32 drops directions below 1/1000 of the longest
+        taken_over = torch.linalg.lstsq(centred[:, rows], centred[:, ~rows], driver="gelsd")
+        lost = following.weight[:, ~rows].double()
+        outgoing = lost @ taken_over.solution.T
+        constant = lost @ mean[~rows] - outgoing @ mean[rows]
         layers[number] = Layer(one.weight[rows], one.bias[rows])
         layers[number + 1] = Layer(
-            following.weight[:, rows] + outgoing[:, :-1], following.bias + outgoing[:, -1]
+            (following.weight[:, rows] + outgoing).to(x.dtype),
+            (following.bias + constant).to(x.dtype),
         )
     return network_of(layers)
