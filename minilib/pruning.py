@@ -238,19 +238,20 @@ def geometric_sparsities(final: float, n_steps: int) -> list[float]:
 
 
 def prune_while_training(
-    masks: dict[str, Tensor], sparsities: Mapping[int, float]
+    masks: dict[str, Tensor], sparsities: Mapping[int, float], *, fade: float
 ) -> Callable[[nn.Module], None]:
     """Renew the masks by magnitude at some of the steps; what was removed may come back.
 
-    The weights themselves stay as they are. Use it with a loss that sees the masked weights and
-    trains all of them::
+    Removed weights go on learning, and fade: each step takes a share of them away. Those that
+    the gradient wants back grow faster than they fade, and win a place at the next renewal. Use
+    it with a loss that sees the masked weights::
 
         masks = magnitude_masks(named_weights(model), 0.0)
         fit(
             model,
             data,
-            loss=straight_through(cross_entropy, lambda ws: {n: ws[n] * masks[n] for n in ws}),
-            after_step=prune_while_training(masks, {100: 0.5, 200: 0.9}),
+            loss=straight_through(cross_entropy, lambda ws: {n: ws[n] * masks[n] for n in masks}),
+            after_step=prune_while_training(masks, {100: 0.5, 200: 0.9}, fade=0.03),
             ...
         )
         pruned = apply_masks(model, masks)
@@ -261,6 +262,9 @@ def prune_while_training(
         Masks by the name of the weight; the dictionary is changed in place.
     sparsities : dict of int to float
         The sparsity to reach, by the number of the step, from 1.
+    fade : float
+        Share of each removed weight that a step takes away, in [0, 1]; with 1, removed weights
+        stay zero, and hardly any comes back.
 
     Returns
     -------
@@ -270,23 +274,28 @@ def prune_while_training(
     Raises
     ------
     ValueError
-        If a step is no whole number above 0 or a sparsity no fraction.
+        If a step is no whole number above 0, or a sparsity or `fade` no fraction.
 
     Notes
     -----
-    T. Lin et al. 2020, arXiv:2006.07253; Y. Guo, A. Yao, Y. Chen 2016, arXiv:1608.04493.
+    T. Lin, S. Stich, L. Barba, D. Dmitriev, M. Jaggi 2020, arXiv:2006.07253; Y. Guo, A. Yao,
+    Y. Chen 2016, arXiv:1608.04493.
     """
-    for step, sparsity in sparsities.items():
-        check_count("each step", step)
+    for number, sparsity in sparsities.items():
+        check_count("each step", number)
         check_share("each sparsity", sparsity)
+    remaining = 1 - check_share("fade", fade)
     step = 0
 
+    @torch.no_grad()
     def renew_(model: nn.Module) -> None:
         nonlocal step
         step += 1
+        weights = {name: model.get_parameter(name) for name in masks}
         if step in sparsities:
-            weights = {name: w for name, w in named_weights(model).items() if name in masks}
             masks.update(magnitude_masks(weights, sparsities[step]))
+        for name, weight in weights.items():
+            weight.mul_(torch.where(masks[name], 1.0, remaining))
 
     return renew_
 
