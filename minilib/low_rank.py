@@ -116,8 +116,7 @@ def with_low_rank(model: nn.Sequential, ranks: Mapping[str, int]) -> nn.Sequenti
             raise ValueError(f"the network has no Linear {name!r}; it has {', '.join(linears)}.")
         layer = layer_of(there[name])
         thin = factorize(layer.weight, rank)
-        first = nn.utils.skip_init(nn.Linear, layer.weight.shape[1], rank, bias=False)
-        with torch.no_grad():
-            first.weight.copy_(thin.right)
+        first = linear_of(Layer(thin.right, thin.right.new_zeros(rank)))
+        first.bias = None
         parts[name] = [first, linear_of(Layer(thin.left, layer.bias))]
     return with_parts(model, parts)

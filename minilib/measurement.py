@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from minilib.models import layers_of
+from minilib.models import layers_of, named_weights
 from minilib.validation import check_count
 
 
@@ -74,14 +74,19 @@ def sparsity_of(model: nn.Module) -> float:
     -------
     float
         In [0, 1].
+
+    Raises
+    ------
+    ValueError
+        If a weight is NaN or infinite, or there is none at all.
     """
-    weights = [parameter for parameter in model.parameters() if parameter.ndim >= 2]
+    weights = named_weights(model).values()
     zeros = sum(int((weight == 0).sum()) for weight in weights)
     return zeros / sum(weight.numel() for weight in weights)
 
 
 def file_sizes(model: nn.Sequential) -> dict[str, int]:
-    """Write a network into files of several kinds, read them back, and measure them.
+    """Write a network into files of several kinds, read numpy's back, and measure them all.
 
     Parameters
     ----------
@@ -98,7 +103,7 @@ def file_sizes(model: nn.Sequential) -> dict[str, int]:
     Raises
     ------
     RuntimeError
-        If a file does not give back the very network that was written.
+        If one of numpy's files does not give back the very network that was written.
     """
     layers = layers_of(model)
     dense = {
@@ -139,8 +144,8 @@ def _to_csr(matrix: np.ndarray) -> dict[str, np.ndarray]:
     starts = np.searchsorted(row, np.arange(len(matrix) + 1))
     return {
         "values": matrix[row, column],
-        "columns": column.astype(np.min_scalar_type(matrix.shape[1])),
-        "starts": starts.astype(np.min_scalar_type(max(1, len(column)))),
+        "columns": column.astype(np.min_scalar_type(matrix.shape[1] - 1)),
+        "starts": starts.astype(np.min_scalar_type(len(column))),
         "width": np.array(matrix.shape[1]),
     }
 
@@ -149,9 +154,10 @@ def _from_csr(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     found = {key: array for key, array in arrays.items() if key.startswith("bias")}
     for number in range(len(found)):
         starts = arrays[f"starts{number}"].astype(np.int64)
-        matrix = np.zeros((len(starts) - 1, int(arrays[f"width{number}"])), np.float32)
+        values = arrays[f"values{number}"]
+        matrix = np.zeros((len(starts) - 1, int(arrays[f"width{number}"])), values.dtype)
         row = np.repeat(np.arange(len(matrix)), np.diff(starts))
-        matrix[row, arrays[f"columns{number}"]] = arrays[f"values{number}"]
+        matrix[row, arrays[f"columns{number}"]] = values
         found[f"weight{number}"] = matrix
     return found
 

@@ -42,7 +42,7 @@ def mlp(widths: Sequence[int], *, seed: int) -> nn.Sequential:
     Raises
     ------
     ValueError
-        If there are fewer than two widths, or one is no whole number above 0.
+        If there are fewer than two widths, one is no whole number above 0, or the seed is none.
     """
     if len(widths) < 2:
         raise ValueError(
@@ -51,7 +51,7 @@ def mlp(widths: Sequence[int], *, seed: int) -> nn.Sequential:
         )
     for width in widths:
         check_count("each width", width)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(check_count("seed", seed, least=0))
     drawn = []
     for n_in, n_out in pairwise(widths):
         limit = n_in**-0.5
@@ -112,12 +112,14 @@ def with_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> nn.Module:
     Raises
     ------
     ValueError
-        If the network has no parameter of that name, or one of another shape.
+        If the network has no parameter of that name, or one of another shape, or a new value is
+        NaN or infinite.
     """
     new = copy.deepcopy(model)
     parameters = dict(new.named_parameters())
     for name, weight in weights.items():
         check_belongs(name, weight, parameters)
+        check_finite(name, weight.detach())
     with torch.no_grad():
         for name, weight in weights.items():
             parameters[name].copy_(weight)
@@ -325,10 +327,11 @@ def check_kept(kept: Sequence[Tensor], layers: Sequence[Layer]) -> None:
             f"kept has one vector for each hidden layer, {len(widths)} here, got {len(kept)}."
         )
     for number, (rows, width) in enumerate(zip(kept, widths, strict=True), start=1):
-        if rows.dtype != torch.bool or rows.shape != (width,):
+        if not isinstance(rows, Tensor) or rows.dtype != torch.bool or rows.shape != (width,):
+            kind = f"{rows.dtype} of shape {tuple(rows.shape)}" if hasattr(rows, "shape") else rows
             raise ValueError(
-                f"kept[{number - 1}] is a bool tensor of shape ({width},), got {rows.dtype} of "
-                f"shape {tuple(rows.shape)}. From scores write mask_largest(scores, sparsity)."
+                f"kept[{number - 1}] is a bool tensor of shape ({width},), got {kind!s}. "
+                "From scores write mask_largest(scores, sparsity)."
             )
         if not rows.any():
             raise ValueError(

@@ -100,14 +100,15 @@ def taylor_scores(model: nn.Sequential, x: Tensor, y: Tensor) -> list[Tensor]:
     -----
     P. Molchanov, S. Tyree, T. Karras, T. Aila, J. Kautz 2016, arXiv:1611.06440.
     """
-    first, *rest = layers_of(model)
-    hidden = [torch.relu(x @ first.weight.T + first.bias).requires_grad_()]
-    for layer in rest[:-1]:
-        hidden.append(torch.relu(hidden[-1] @ layer.weight.T + layer.bias))
-    logits = hidden[-1] @ rest[-1].weight.T + rest[-1].bias
+    *hidden, last = layers_of(model)
+    given = [x.detach().requires_grad_()]
+    for layer in hidden:
+        given.append(torch.relu(given[-1] @ layer.weight.T + layer.bias))
+    logits = given[-1] @ last.weight.T + last.bias
     loss = nn.functional.cross_entropy(logits, y, reduction="sum")
-    slopes = torch.autograd.grad(loss, hidden)
-    return [(a * slope).abs().mean(dim=0).detach() for a, slope in zip(hidden, slopes, strict=True)]
+    slopes = torch.autograd.grad(loss, given)
+    scores = [(a * slope).abs().mean(dim=0) for a, slope in zip(given, slopes, strict=True)]
+    return [score.detach() for score in scores[1:]]  # the first are those of the inputs
 
 
 def silence(model: nn.Sequential, kept: Kept) -> nn.Sequential:
@@ -166,11 +167,15 @@ def remove_neurons(
     Raises
     ------
     ValueError
-        If `kept` does not fit the network, or a layer has no neuron left.
+        If `kept` or `stand_in` does not fit the network, or a layer has no neuron left.
     """
     layers = layers_of(model)
     check_kept(kept, layers)
-    stand_in = stand_in or [layer.bias.new_zeros(len(layer.bias)) for layer in layers[:-1]]
+    stand_in = stand_in or [torch.zeros_like(layer.bias) for layer in layers[:-1]]
+    needed = [tuple(rows.shape) for rows in kept]
+    shapes = [tuple(constants.shape) for constants in stand_in]
+    if shapes != needed:
+        raise ValueError(f"stand_in has tensors of shapes {needed}, one per neuron, got {shapes}.")
     for number, (rows, constants) in enumerate(zip(kept, stand_in, strict=True)):
         one, following = layers[number], layers[number + 1]
         lost = following.weight[:, ~rows] @ constants[~rows]
@@ -182,10 +187,10 @@ def remove_neurons(
 def compact(model: nn.Sequential) -> nn.Sequential:
     """Remove each neuron that nobody listens to, or that always gives the same.
 
-    A neuron whose outgoing weights are all zero changes nothing. One whose incoming weights are
-    all zero gives relu(bias) for every input: the next biases take that over. Each removal can
-    make more neurons superfluous, so it goes on until none is. One neuron of a layer always
-    stays.
+    A neuron whose incoming weights are all zero gives relu(bias) for every input: the next biases
+    take that over, which can make neurons of the next layer constant. One whose outgoing weights
+    are all zero changes nothing: without it, neurons of the layer before it can be superfluous.
+    One neuron of a layer always stays.
 
     Parameters
     ----------
@@ -197,16 +202,15 @@ def compact(model: nn.Sequential) -> nn.Sequential:
     torch.nn.Sequential
         With the same outputs, up to rounding.
     """
-    while True:
-        layers = layers_of(model)
-        kept = [
-            one.weight.any(dim=1) & following.weight.any(dim=0)
-            for one, following in pairwise(layers)
-        ]
-        for rows in kept:
-            rows[0] |= not rows.any()  # a layer needs a neuron, even one that says nothing
-        if all(rows.all() for rows in kept):
-            return network_of(layers)
-        # a neuron goes because it is constant, or because its outgoing weights are zero anyway
-        constants = [torch.relu(layer.bias) for layer in layers[:-1]]
-        model = remove_neurons(model, kept, stand_in=constants)
+    layers = layers_of(model)  # copies
+    neighbours = list(pairwise(layers))
+    for one, following in neighbours:
+        constant = ~one.weight.any(dim=1)
+        following.bias.add_(following.weight[:, constant] @ torch.relu(one.bias[constant]))
+        following.weight[:, constant] = 0
+    for one, following in reversed(neighbours):
+        one.weight[~following.weight.any(dim=0)] = 0
+    kept = [layer.weight.any(dim=1) for layer in layers[:-1]]
+    for rows in kept:
+        rows[0] |= not rows.any()  # a layer needs a neuron, even one that says nothing
+    return remove_neurons(network_of(layers), kept)
