@@ -3,6 +3,7 @@
 A mask is a boolean tensor of the weight's shape: True is kept. Sparsity is the fraction of zeros.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from minilib.models import check_belongs, named_weights, with_weights
-from minilib.validation import check_count, check_finite, check_share
+from minilib.validation import check_count, check_finite, check_nonnegative, check_share
 
 Masks = Mapping[str, Tensor]
 
@@ -234,7 +235,8 @@ def geometric_sparsities(final: float, n_steps: int) -> list[float]:
     final, n_steps = check_share("final", final), check_count("n_steps", n_steps)
     if final == 1:
         raise ValueError("final is below 1: equal shares never remove the last weight.")
-    return [1 - (1 - final) ** (k / n_steps) for k in range(1, n_steps + 1)]
+    rising = [1 - (1 - final) ** (k / n_steps) for k in range(1, n_steps)]
+    return [*rising, final]  # the formula would miss it by a rounding error
 
 
 def prune_while_training(
@@ -368,13 +370,18 @@ def last_accepted(
     Raises
     ------
     ValueError
-        If an error is no number.
+        If the limit is negative or no number, or an error is NaN or infinite.
     """
+    check_nonnegative("limit", limit)
     accepted, trials = model, []
     for amount in amounts:
         candidate = shrink(accepted, amount)
         measured = error(candidate)
-        check_finite("the error", measured)
+        if not math.isfinite(measured):
+            raise ValueError(
+                f"error(network) is a finite number, got {measured!r} at amount {amount!r}. "
+                "Look whether the training in shrink diverged."
+            )
         trials.append(Trial(amount, measured, bool(measured <= limit)))
         if measured > limit:
             break

@@ -49,6 +49,8 @@ class Examples:
                 f"x is float32 and y int64, got {self.x.dtype} and {self.y.dtype}. "
                 "Write x.float() and y.long()."
             )
+        if (self.y < 0).any():
+            raise ValueError(f"y holds labels from 0, got {self.y.min().item()}.")
         if not self.x.isfinite().all():
             raise ValueError("x has values that are NaN or infinite. Remove those rows first.")
 
@@ -238,6 +240,7 @@ def fit(
     """
     check_count("epochs", epochs)
     check_count("batch_size", batch_size)
+    check_count("seed", seed, least=0)
     optimizer = optimizer or sgd(model)
     moved = {id(p) for group in optimizer.param_groups for p in group["params"]}
     if moved.isdisjoint(map(id, model.parameters())):
