@@ -149,6 +149,23 @@ def seeds_no_global_generator(notebook: Notebook) -> Iterator[str]:
                 )
 
 
+def shows_progress_as_it_ended(notebook: Notebook) -> Iterator[str]:
+    unfinished = re.compile(r"(?m)^.*: \d+/\d+ (?!█{20}$)[ ▏▎▍▌▋▊▉█]{20}")
+    for cell in notebook.code:
+        for name in names_in(cell):
+            if name.partition(".")[0] == "tqdm":
+                yield (
+                    f"{cell.id}: it uses {name}, which stays at 0 where no kernel runs; write "
+                    "'from minilib.progress import progress'"
+                )
+        for text in (text for output in cell.outputs for text in text_of(output)):
+            for bar in unfinished.findall(text):
+                yield (
+                    f"{cell.id}: its output shows {bar!r}; print below the loop, and put no "
+                    "progress bar into another"
+                )
+
+
 def names_in(cell: Cell) -> list[str]:
     """The dotted names a cell uses, and the modules it imports, each once."""
     names = []
@@ -396,6 +413,7 @@ NOTEBOOK_RULES = (
     leaves_the_machine_alone,
     stays_off_the_network,
     seeds_no_global_generator,
+    shows_progress_as_it_ended,
     describes_its_plots,
     describes_its_images,
     is_plain_markdown,

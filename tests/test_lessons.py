@@ -2,6 +2,7 @@
 
 import pytest
 
+from minilib.progress import progress
 from tests import lesson_rules as rules
 from tests.lesson_rules import LESSON_RULES, NOTEBOOK_RULES
 from tests.notebooks import ROOT, TOPICS, Cell, lesson, read, solution
@@ -16,6 +17,7 @@ from tests.specimens import (
     rewritten,
     write_lesson,
 )
+from tools.normalise import whole
 
 COMMITTED = [(lesson(topic), rule) for topic in TOPICS for rule in NOTEBOOK_RULES + LESSON_RULES]
 COMMITTED += [(solution(topic), rule) for topic in TOPICS for rule in NOTEBOOK_RULES]
@@ -72,6 +74,10 @@ SPOILED = [
     (rules.stays_off_the_network, with_code("data = pd.read_csv('https://example.org/x.csv')")),
     (rules.seeds_no_global_generator, with_code("np.random.seed(0)")),
     (rules.seeds_no_global_generator, with_code("torch.manual_seed(0)")),
+    (rules.shows_progress_as_it_ended, with_code("from tqdm.auto import tqdm")),
+    (rules.shows_progress_as_it_ended, with_code("import tqdm")),
+    (rules.shows_progress_as_it_ended, with_output(printed(f"nets: 1/3 ██████▋{' ' * 13}"))),
+    (rules.shows_progress_as_it_ended, with_output(printed(f"nets: 3/3 {'█' * 20}error 0.1"))),
     (rules.describes_its_plots, with_output(picture(alt=""))),
     (rules.describes_its_plots, with_output({**picture(), "metadata": {}})),
     (
@@ -164,6 +170,33 @@ def test_a_notebook_without_outputs_is_refused(tmp_path):
     bare = [{**cell, "outputs": []} if "outputs" in cell else cell for cell in LESSON]
     (complaint,) = rules.was_run_from_top_to_bottom(read(write_lesson(tmp_path, bare)))
     assert "no outputs" in complaint
+
+
+def print_inside():
+    for k in progress(range(3), "networks"):
+        print(k)
+
+
+def put_one_bar_into_another():
+    for _ in progress(range(3), "networks"):
+        list(progress(range(2), "epochs"))
+
+
+@pytest.mark.parametrize("loop", [print_inside, put_one_bar_into_another])
+def test_what_spoils_a_progress_bar_is_found(tmp_path, capsys, loop):
+    loop()
+    (output,) = whole([printed(capsys.readouterr().out)])
+    path = write_lesson(tmp_path, with_output(output))
+    assert list(rules.shows_progress_as_it_ended(read(path)))
+
+
+def test_a_progress_bar_between_other_lines_is_fine(tmp_path, capsys):
+    print("first")
+    list(progress(range(3), "networks"))
+    print("last")
+    (output,) = whole([printed(capsys.readouterr().out)])
+    path = write_lesson(tmp_path, with_output(output))
+    assert not list(rules.shows_progress_as_it_ended(read(path)))
 
 
 def test_every_rule_is_shown_to_complain():

@@ -9,6 +9,7 @@ import nbformat
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nbval.plugin import coalesce_streams
 
 from tools import notebooks as tool
 from tools.normalise import STATE, VIEW, as_text, normalised
@@ -143,13 +144,26 @@ def test_cells_run_in_the_folder_of_their_notebook(tmp_path):
     assert read(path)["cells"][0]["outputs"][0]["data"]["text/plain"] == ["'deep'"]
 
 
-def test_a_finished_progress_bar_is_stored_without_its_time(tmp_path):
-    source = "from tqdm.auto import tqdm\nfor k in tqdm(range(3)):\n    pass"
+def test_a_progress_bar_is_stored_as_it_ended(tmp_path):
+    source = (
+        "from minilib.progress import progress\n"
+        "print('first')\n"
+        "squares = [k * k for k in progress(range(3), 'squares')]\n"
+        "print('last')"
+    )
     path = write(tmp_path / "a.ipynb", source)
     run(path)
-    text = path.read_text("utf-8")
-    assert "3/3" in text
-    assert "it/s]" not in text.replace("[00:00<?, ?it/s]", "")  # its text before the start
+    (output,) = read(path)["cells"][0]["outputs"]
+    assert "".join(output["text"]) == f"first\nsquares: 3/3 {'█' * 20}\nlast\n"
+
+
+@given(st.lists(st.text("ab\r\n"), min_size=1))
+def test_what_is_printed_is_stored_as_nbval_compares_it(pieces):
+    printed = [{"output_type": "stream", "name": "stdout", "text": piece} for piece in pieces]
+    ran = {**cell("3"), "execution_count": 1, "outputs": printed}
+    (stored,) = normalised(notebook_of([ran]))["cells"][0]["outputs"]
+    (compared,) = coalesce_streams([nbformat.from_dict(piece) for piece in printed])
+    assert stored["text"] == compared.text
 
 
 def test_an_intended_error_is_stored_without_the_places_of_this_machine(tmp_path):

@@ -16,7 +16,7 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
 MODEL = re.compile("IPY_MODEL_([0-9a-f]{32})")
 DRAWN_BY_LOT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{8,}")
-PROGRESS_TIME = re.compile(r"\s*\[[\d:]+&lt;[^\]]*\]")  # tqdm's " [00:03<00:00, 4.95it/s]"
+OVERWRITTEN = re.compile(r"^.*\r(?=[^\n])", re.MULTILINE)  # what nbval drops, too
 TERMINAL_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 CELL_METADATA = {"deletable", "editable", "jupyter", "nbgrader", "slideshow", "tags"}
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -25,9 +25,9 @@ KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 def normalised(notebook: dict) -> dict:
     """Return the notebook as it is stored.
 
-    Cells have lasting names and are counted from 1; nothing tells when, how fast or where they
-    ran; widgets are numbered in the order of the outputs, and those that no output shows are
-    gone.
+    Cells have lasting names and are counted from 1; nothing tells when or where they ran; a
+    progress bar stands as it ended; widgets are numbered in the order of the outputs, and those
+    that no output shows are gone.
 
     Parameters
     ----------
@@ -149,11 +149,14 @@ def slug(heading: str) -> str:
 
 
 def whole(outputs: list[dict]) -> list[dict]:
-    """Join what was printed in one go: the pieces it comes in differ from run to run."""
+    """Join what was printed in one go, and keep each line as it ended.
+
+    The pieces it comes in, and the states of a progress bar, differ from run to run.
+    """
     joined = []
     for stream, group in groupby(outputs, key=lambda output: output.get("name")):
         pieces = list(group)
-        text = "".join(piece.get("text", "") for piece in pieces)
+        text = OVERWRITTEN.sub("", "".join(piece.get("text", "") for piece in pieces))
         joined += [{**pieces[0], "text": text}] if stream else pieces
     return joined
 
@@ -221,7 +224,7 @@ def widget_numbers(widgets: dict, shown: list[str]) -> dict[str, str]:
 
 
 def renamed(widgets: dict, numbers: dict[str, str]) -> dict:
-    """Return the state of the numbered widgets under their numbers, without times."""
+    """Return the state of the numbered widgets under their numbers."""
     kept = {numbers[widget]: widgets[widget] for widget in numbers}
-    text = PROGRESS_TIME.sub("", json.dumps(kept, ensure_ascii=False))
+    text = json.dumps(kept, ensure_ascii=False)
     return json.loads(MODEL.sub(lambda found: f"IPY_MODEL_{numbers[found[1]]}", text))
