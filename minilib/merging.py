@@ -124,10 +124,12 @@ def merge_into_kept(model: nn.Sequential, kept: Sequence[Tensor], x: Tensor) -> 
     Raises
     ------
     ValueError
-        If `kept` does not fit the network, or a layer has no neuron left.
+        If `kept` does not fit the network, a layer has no neuron left, or `x` has no row.
     """
     layers = layers_of(model)
     check_kept(kept, layers)
+    if not len(x):
+        raise ValueError("x needs at least one row, got none. Write x=examples.x.")
     for number, rows in enumerate(kept):
         one, following = layers[number], layers[number + 1]
         given = torch.relu(x @ one.weight.T + one.bias)
