@@ -15,7 +15,7 @@ python_found = command -v '$(PYTHON)' >/dev/null || { echo 'There is no $(PYTHON
 Python 3.11 or newer (https://www.python.org/downloads/), or say where it is: \
 make $(MAKECMDGOALS) PYTHON=/path/to/python3' >&2; exit 1; }
 
-.PHONY: help lab test doctor lessons exercises new-venv
+.PHONY: help lab test doctor lessons exercises bench new-venv
 
 help:
 	@echo 'make lab        open the course in JupyterLab; the first time installs it'
@@ -23,6 +23,7 @@ help:
 	@echo 'make doctor     say what is wrong, and the command that mends it'
 	@echo 'make lessons    run all lessons and solutions, and store what they show'
 	@echo 'make exercises  write exercises/ afresh from solutions/'
+	@echo 'make bench      measure errors, times and files anew: the tables of benchmarks/'
 	@echo 'Options: make lab ARGS="--no-browser --port=9999", make lab PYTHON=python3.12'
 
 lab: .venv/.installed-lab
@@ -43,6 +44,11 @@ lessons: .venv/.installed-test
 
 exercises: .venv/.installed-test
 	@$(venv_python) tools/exercises.py
+
+bench: .venv/.installed-lab
+	@$(venv_python) -m benchmarks.baseline
+	@$(venv_python) -m benchmarks.surgery
+	@$(venv_python) -m benchmarks.break_even
 
 # Asked for at the first installation, and when the Python that .venv was made from is gone.
 new-venv:

@@ -31,7 +31,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EXTRAS = ("grade", "test")
-TARGETS = ("lab", "test", "doctor", "lessons", "exercises")
+TARGETS = ("lab", "test", "doctor", "lessons", "exercises", "bench")
 
 # What make asks of Python, in order.
 CHECK = "tools/doctor.py --python"
@@ -182,6 +182,7 @@ def imported(code: str) -> Iterator[str]:
     ("folder", "extras"),
     [
         ("minilib", []),
+        ("benchmarks", []),
         ("notebooks", []),
         ("solutions", []),
         ("tools", EXTRAS),
@@ -191,7 +192,7 @@ def imported(code: str) -> Iterator[str]:
 def test_an_imported_package_is_one_that_pyproject_names_or_that_comes_with_one(folder, extras):
     named = {canonicalize_name(requirement.name) for requirement in named_requirements(extras)}
     brought = {canonicalize_name(r.name) for name in named for r in needed_by(name, frozenset())}
-    own = {"minilib", "tests", "tools"} | sys.stdlib_module_names
+    own = {"benchmarks", "minilib", "tests", "tools"} | sys.stdlib_module_names
     owners = packages_distributions()
     strangers = {
         (where, package)
@@ -403,6 +404,16 @@ def test_the_tools_run_where_everything_is_installed(course, target, tool):
     _, asked, _ = course.make(target)
     assert asked[-3:] == [INSTALL + "[test]", FONTS, tool]
     assert (ROOT / tool).is_file()
+
+
+@needs_make
+def test_every_benchmark_runs_where_the_course_is_installed(course):
+    programs = {
+        path.stem for path in ROOT.glob("benchmarks/*.py") if "def main" in path.read_text()
+    }
+    _, asked, _ = course.make("bench")
+    assert asked[2:5] == [MAKE_PIP, INSTALL, FONTS]
+    assert sorted(asked[5:]) == sorted(f"-m benchmarks.{program}" for program in programs)
 
 
 @needs_make
