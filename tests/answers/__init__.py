@@ -4,8 +4,16 @@ Each module has RIGHT, task -> functions that must be accepted, and WRONG, task 
 function that must be refused with the sentence of exactly that mistake.
 """
 
-from tests.answers import lesson_00, lesson_01, lesson_02, lesson_03, lesson_04
+from tests.answers import (
+    lesson_00,
+    lesson_01,
+    lesson_02,
+    lesson_03,
+    lesson_04,
+    lesson_07,
+    lesson_09,
+)
 
-LESSONS = (lesson_00, lesson_01, lesson_02, lesson_03, lesson_04)
+LESSONS = (lesson_00, lesson_01, lesson_02, lesson_03, lesson_04, lesson_07, lesson_09)
 RIGHT = {task: answers for lesson in LESSONS for task, answers in lesson.RIGHT.items()}
 WRONG = {task: answers for lesson in LESSONS for task, answers in lesson.WRONG.items()}

@@ -16,7 +16,7 @@ def group_in_a_loop(W1, b1, W2, threshold):
 
 def group_at_once(W1, b1, W2, threshold):
     lengths = np.linalg.norm(np.vstack([W1.T, b1, W2]), axis=0)
-    factors = np.clip(lengths - threshold, 0, None) / np.maximum(lengths, 1e-300)
+    factors = np.clip(lengths - threshold, 0, None) / np.maximum(lengths, 1e-30)
     return [W1 * factors[:, None], b1 * factors, W2 * factors]
 
 
