@@ -76,10 +76,9 @@ def _shows(kind: str, z: Array) -> bool:
         return True
     if kind == "rare":
         return np.flatnonzero(z > 0).size == 1 and 2 <= z.argmax() < N_ROWS - 2
-    if kind == "mostly":
-        return z.min() < 0 < z.mean()
-    seen = _relu(z) if kind == "half" else z
-    return seen[0] != seen[1] and seen[0] != seen[-1]
+    seen = _relu(z) if kind in ("half", "mostly") else z
+    varies = seen[0] != seen[1] and seen[0] != seen[-1]
+    return varies and (kind != "mostly" or z.min() < 0 < z.mean())
 
 
 def _network(rng: np.random.Generator, X: Array, hidden: Iterable[list[str]]) -> Network:
@@ -362,7 +361,7 @@ def _states_cases(rng: np.random.Generator) -> list[tuple]:
     first = ["mostly", "rare", "dead", "just dead", "off", "stuck", "deaf", "linear", "just linear"]
     second = ["half", "mostly", "rare", "dead", "off", "stuck", "linear", "just linear"]
     X = [_inputs(rng, n_varying, [0.5, 1.0]) for n_varying in (3, 6, 4)]
-    hidden = ([first], [first, second], [first[:6], second, first])
+    hidden = ([first], [first, second], [["half", *first[:6]], second, first])
     return [(_network(rng, x, kinds), x) for x, kinds in zip(X, hidden, strict=True)]
 
 
