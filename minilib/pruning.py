@@ -287,6 +287,7 @@ def prune_while_training(
         check_count("each step", number)
         check_share("each sparsity", sparsity)
     remaining = 1 - check_share("fade", fade)
+    factors = _fading(masks, remaining)
     step = 0
 
     @torch.no_grad()
@@ -296,10 +297,16 @@ def prune_while_training(
         weights = {name: model.get_parameter(name) for name in masks}
         if step in sparsities:
             masks.update(magnitude_masks(weights, sparsities[step]))
-        for name, weight in weights.items():
-            weight.mul_(torch.where(masks[name], 1.0, remaining))
+            factors.update(_fading(masks, remaining))
+        for name, factor in factors.items():
+            weights[name].mul_(factor)
 
     return renew_
+
+
+def _fading(masks: Masks, remaining: float) -> dict[str, Tensor]:
+    """Compute what each step leaves of a weight: all if it is kept."""
+    return {name: torch.where(mask, 1.0, remaining) for name, mask in masks.items()}
 
 
 @dataclass(frozen=True)

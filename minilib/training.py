@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -128,11 +129,23 @@ def straight_through(
     def loss_of_the_changed(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         weights = {name: w for name, w in model.named_parameters() if w.ndim >= 2}
         with torch.no_grad():
-            shifts = {name: new - weights[name] for name, new in change(weights).items()}
-        seen = {name: weights[name] + shift for name, shift in shifts.items()}
+            changed = change(weights)
+        seen = {name: _StraightThrough.apply(weights[name], new) for name, new in changed.items()}
         return loss(lambda inputs: functional_call(model, seen, (inputs,)), x, y)
 
     return loss_of_the_changed
+
+
+class _StraightThrough(torch.autograd.Function):
+    """Gives the second weight, and its slope to the first."""
+
+    @staticmethod
+    def forward(context: Any, weight: Tensor, changed: Tensor) -> Tensor:
+        return changed
+
+    @staticmethod
+    def backward(context: Any, slope: Tensor) -> tuple[Tensor, None]:
+        return slope, None
 
 
 def sgd(model: nn.Module, *, lr: float = 0.2, weight_decay: float = 0.0) -> torch.optim.SGD:
