@@ -215,7 +215,9 @@ def test_a_layer_without_bias_has_the_bias_0():
 
 def test_numbers_of_twice_the_precision_keep_it():
     model = mlp((3, 4, 2), seed=0).double()
-    assert same_state(network_of(layers_of(model)), model)
+    again = network_of(layers_of(model))
+    assert {parameter.dtype for parameter in again.parameters()} == {torch.float64}
+    assert same_state(again, model)
 
 
 def test_a_linear_module_alone_is_a_network_of_one_layer():
