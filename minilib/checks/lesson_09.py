@@ -20,7 +20,9 @@ def _direction(rng: np.random.Generator, size: int) -> Array:
 
 
 def _group_prox_cases(rng: np.random.Generator) -> list[tuple]:
-    return [_neurons_to_shrink(rng, *sizes) for sizes in ((7, 3), (4, 7), (7, 7), (2, 5))]
+    sizes = ((7, 3), (4, 7), (7, 7), (2, 5))
+    *others, last = [_neurons_to_shrink(rng, n_in, n_out) for n_in, n_out in (*sizes, (3, 5))]
+    return [*others, (*last[:3], 0.0)]
 
 
 def _neurons_to_shrink(rng: np.random.Generator, n_in: int, n_out: int) -> tuple:
@@ -64,7 +66,8 @@ def _together(W1: Array, b1: Array, W2: Array) -> Array:
 
 def _kept_share(length: Array, threshold: float) -> Array:
     """Say what is left of each length, as a factor; of a length of 0, nothing."""
-    return np.maximum(1 - threshold / np.where(length > 0, length, threshold), 0)
+    longer = np.asarray(length) > threshold
+    return np.where(longer, 1 - threshold / np.where(longer, length, 1), 0)
 
 
 def _norm(groups: Array) -> Array:
