@@ -11,14 +11,28 @@ from minilib.checks import (
     lesson_02,
     lesson_03,
     lesson_04,
+    lesson_05,
+    lesson_06,
     lesson_07,
+    lesson_08,
     lesson_09,
 )
 from minilib.checks.task import Task, WrongAnswer, judge
 
 TASKS: dict[str, Task] = {
     task.name: task
-    for lesson in (lesson_00, lesson_01, lesson_02, lesson_03, lesson_04, lesson_07, lesson_09)
+    for lesson in (
+        lesson_00,
+        lesson_01,
+        lesson_02,
+        lesson_03,
+        lesson_04,
+        lesson_05,
+        lesson_06,
+        lesson_07,
+        lesson_08,
+        lesson_09,
+    )
     for task in lesson.TASKS
 }
 

@@ -10,10 +10,24 @@ from tests.answers import (
     lesson_02,
     lesson_03,
     lesson_04,
+    lesson_05,
+    lesson_06,
     lesson_07,
+    lesson_08,
     lesson_09,
 )
 
-LESSONS = (lesson_00, lesson_01, lesson_02, lesson_03, lesson_04, lesson_07, lesson_09)
+LESSONS = (
+    lesson_00,
+    lesson_01,
+    lesson_02,
+    lesson_03,
+    lesson_04,
+    lesson_05,
+    lesson_06,
+    lesson_07,
+    lesson_08,
+    lesson_09,
+)
 RIGHT = {task: answers for lesson in LESSONS for task, answers in lesson.RIGHT.items()}
 WRONG = {task: answers for lesson in LESSONS for task, answers in lesson.WRONG.items()}
