@@ -344,11 +344,19 @@ the rank is high, rounding where nearly nothing or nearly a whole rank is left o
 def _rank_cases(rng: np.random.Generator) -> list[tuple]:
     """Draw layers of all kinds, and once more should two rules agree on all of them."""
     while True:
-        cases = [_nothing_left(rng), _too_small(rng), _fits_exactly(rng)]
-        cases += [_layer(rng, *kind) for kind in _LAYERS]
-        answers = {tuple(rule(*case) for case in cases) for rule in _RANK_RULES}
-        if len(answers) == len(_RANK_RULES):
-            return cases
+        exact = _fits_exactly(rng)
+        others = [_nothing_left(rng), _too_small(rng), *(_layer(rng, *kind) for kind in _LAYERS)]
+        answers = {tuple(rule(*case) for case in (exact, *others)) for rule in _RANK_RULES}
+        if len(answers) == len(_RANK_RULES) and all(_is_clear(*case) for case in others):
+            return [exact, *others]
+
+
+def _is_clear(n_out: int, n_in: int, share: float) -> bool:
+    """Whether no rule's answer hangs on a rounding error."""
+    return all(
+        rule(n_out, n_in, share * (1 - 1e-9)) == rule(n_out, n_in, share * (1 + 1e-9))
+        for rule in _RANK_RULES
+    )
 
 
 Range = tuple[float, float]
