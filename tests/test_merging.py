@@ -288,7 +288,7 @@ def test_a_lost_neuron_is_predicted_by_least_squares_with_an_intercept():
 
 
 def test_the_second_layer_is_fitted_to_what_the_kept_neurons_of_the_first_now_give_it():
-    model, x = mlp((4, 9, 8, 2), seed=0), inputs(4, n=300)
+    model, x = mlp((4, 9, 8, 2), seed=0), inputs(4, n=300).requires_grad_()
     kept = [torch.arange(9) < 4, torch.arange(8) < 3]
     small = merge_into_kept(model, kept, x)
     first = merge_into_kept(model, [kept[0], torch.ones(8) > 0], x)

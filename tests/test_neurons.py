@@ -87,7 +87,7 @@ def from_numbers(*layers):
 @given(networks(), seeds)
 @settings(max_examples=40)
 def test_activations_are_what_the_networks_own_relus_give(model, seed):
-    x, expected = inputs(n_inputs(model), seed=seed), []
+    x, expected = inputs(n_inputs(model), seed=seed).requires_grad_(), []
     hooks = [
         part.register_forward_hook(lambda _part, _given, out: expected.append(out))
         for part in model

@@ -108,13 +108,14 @@ def test_a_network_that_guesses_is_surprised_by_the_log_of_the_number_of_classes
     assert surprise.item() == pytest.approx(math.log(10))
 
 
-@given(seeds, st.sampled_from(["half", "signs", "only one layer", "nothing"]))
+@given(seeds, st.sampled_from(["half", "signs", "only one layer", "itself", "nothing"]))
 @settings(max_examples=30)
 def test_the_straight_through_gradient_is_the_one_at_the_changed_weights(seed, kind):
     change = {
         "half": lambda weights: {name: w * (w > 0) for name, w in weights.items()},
         "signs": lambda weights: {name: w.sign() for name, w in weights.items()},
         "only one layer": lambda weights: {"2.weight": weights["2.weight"].round(decimals=1)},
+        "itself": dict,
         "nothing": lambda weights: {},
     }[kind]
     model, data = mlp((3, 5, 2), seed=seed), random_examples(seed=seed)
