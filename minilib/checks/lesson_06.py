@@ -542,14 +542,20 @@ def _search(
 def _patient_search(rng: np.random.Generator) -> Search:
     """Draw a search in which all networks pass that get anything right; the last does not.
 
-    The others get something wrong.
+    The others get something wrong. Whichever weights the first step removes, it passes.
     """
+    masks = [mask_of for _, masks in _WRONG_MASKS.values() for mask_of in masks]
     while True:
         network, sparsities, networks, X = _drawn_search(rng, (6, 10, 8, 4), 200, round_up=False)
         answers = _answers(networks, X)
         rows = np.flatnonzero(answers[0] != answers[-1])[:32]
         X, y = X[rows], answers[0, rows]
-        if len(y) == 32 and all(0 < _error(pruned, X, y) < 1 for pruned in networks[1:-1]):
+        first = [_together(mask_of)(network, sparsities[0]) for mask_of in masks]
+        if (
+            len(y) == 32
+            and all(0 < _error(pruned, X, y) < 1 for pruned in networks[1:-1])
+            and all(_error(pruned, X, y) < 1 for pruned in first)
+        ):
             return network, sparsities, X, y, 31 / 32
 
 
@@ -679,10 +685,13 @@ RESTORE = Task(
             "accuracy for error",
             "you compare the accuracy with the limit, which is one for the error. The error is the "
             "share of wrong answers, 1 - accuracy.",
-            same_as(
-                _search_by(lambda errors, limit, _: _leading(1 - errors <= limit)),
-                _search_by(lambda errors, limit, _: _leading(1 - errors >= limit)),
-            ),
+            same_as(_search_by(lambda errors, limit, _: _leading(1 - errors <= limit))),
+        ),
+        Mistake(
+            "accuracy above the limit",
+            "you accept an accuracy of at least the limit. The limit is one for the error, the "
+            "share of wrong answers: accept an error of at most the limit.",
+            same_as(_search_by(lambda errors, limit, _: _leading(1 - errors >= limit))),
         ),
         Mistake(
             "limit relative",

@@ -318,6 +318,17 @@ def restore_below(network, sparsities, X, y, limit):
     return accepted
 
 
+def restore_while_accurate(network, sparsities, X, y, limit):
+    accepted = network
+    for sparsity in sparsities:
+        candidate = prune_together(network, sparsity)
+        accuracy = np.mean(np.argmax(logits_of(candidate, X), axis=1) == y)
+        if accuracy < limit:
+            break
+        accepted = candidate
+    return accepted
+
+
 def restore_relative(network, sparsities, X, y, limit):
     return restore_in_a_loop(network, sparsities, X, y, limit + error_of(network, X, y))
 
@@ -515,6 +526,7 @@ WRONG = {
         "goes on after a refusal": restore_without_break,
         "equal refused": restore_below,
         "accuracy for error": restore_with(error=lambda *given: 1 - error_of(*given)),
+        "accuracy above the limit": restore_while_accurate,
         "limit relative": restore_relative,
         "best returned": restore_best,
         "first accepted": restore_first,
