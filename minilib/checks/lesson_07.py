@@ -1,6 +1,6 @@
 """Tasks of lesson 07, neuron pruning.
 
-In the first two tasks all numbers are small multiples of 1/4, so that every sum of products is
+In the first two tasks all numbers are short binary fractions, so that every sum of products is
 exact, in single precision, too: what should be equal is equal.
 """
 
@@ -25,11 +25,12 @@ def _quarters(rng: np.random.Generator, *shape: int) -> Array:
 def _inputs(rng: np.random.Generator, n_varying: int, constants: list[float]) -> Array:
     """Draw inputs that differ between the first row and the next and the last, and constant ones.
 
-    One more is 0 in all rows but one in the middle.
+    Two more are 0 in all rows but one, in the middle and at the end.
     """
     varying = rng.integers(0, 5, (N_ROWS, n_varying))
     varying[[1, -1]] = (varying[0] + rng.integers(1, 5, (2, n_varying))) % 5
-    rare = np.where(np.arange(N_ROWS) == rng.integers(3, N_ROWS - 3), 1.0, 0.0)
+    rare = np.zeros((N_ROWS, 2))
+    rare[[rng.integers(3, N_ROWS - 3), -1], [0, 1]] = 2.0
     X = np.column_stack([varying / 4, rare, np.tile(constants, (N_ROWS, 1))])
     return X[:, rng.permutation(X.shape[1])]
 
@@ -47,7 +48,8 @@ def _same_in_all_rows(values: Array) -> Array:
 BIASES: dict[str, Callable[[Array, float], float]] = {
     "half": lambda z, quarters: -z[N_ROWS // 2],
     "mostly": lambda z, quarters: -z[2],
-    "rare": lambda z, quarters: -z[-2],
+    "rare": lambda z, quarters: -(z[-2] + z[-1]) / 2,
+    "late": lambda z, quarters: -(z[-2] + z[-1]) / 2,
     "dead": lambda z, quarters: -z[-1] - quarters,
     "just dead": lambda z, quarters: -z[-1],
     "off": lambda z, quarters: -quarters,
@@ -57,25 +59,36 @@ BIASES: dict[str, Callable[[Array, float], float]] = {
     "just linear": lambda z, quarters: -z[0],
 }
 
+ALONE = {"rare": np.arange(2, N_ROWS - 2), "late": np.array([N_ROWS - 1])}
+"""One of these rows wakes a neuron of this kind, and no other: it listens to those that it woke."""
+
 
 def _neuron(rng: np.random.Generator, kind: str, given: Array) -> tuple[Array, float]:
     """Draw incoming weights and a bias that make a neuron of this kind of what a layer is given."""
-    listens = {"off": np.zeros(given.shape[1]), "stuck": np.zeros(given.shape[1])}
-    listens["deaf"] = _same_in_all_rows(given)
+    constant = _same_in_all_rows(given)
+    listens = {"off": 0.0, "stuck": 0.0, "deaf": constant}
+    listens |= {kind: constant | _awake_in(rows, given) for kind, rows in ALONE.items()}
     while True:
         weight = _quarters(rng, given.shape[1]) * listens.get(kind, 1.0)
+        if kind in ALONE:
+            weight = np.abs(weight)
         z = given @ weight
         bias = BIASES[kind](np.sort(z), float(rng.integers(1, 7)) / 4)
         if _shows(kind, z + bias):
             return weight, bias
 
 
+def _awake_in(rows: Array, given: Array) -> Array:
+    """Mark the columns that are above 0 in a single row, one of these."""
+    return (np.count_nonzero(given, axis=0) == 1) & np.isin(given.argmax(axis=0), rows)
+
+
 def _shows(kind: str, z: Array) -> bool:
-    """Whether the first two rows and the last show that a neuron of this kind varies."""
+    """Whether a neuron that should vary does, most kinds in the first two rows and the last."""
     if kind in ("off", "stuck", "deaf"):
         return True
-    if kind == "rare":
-        return np.flatnonzero(z > 0).size == 1 and 2 <= z.argmax() < N_ROWS - 2
+    if kind in ALONE:
+        return np.count_nonzero(z > 0) == 1
     seen = _relu(z) if kind in ("half", "mostly") else z
     varies = seen[0] != seen[1] and seen[0] != seen[-1]
     return varies and (kind != "mostly" or z.min() < 0 < z.mean())
@@ -105,8 +118,8 @@ def _pre_activations(network: Network, X: Array, *, cut: bool = True, biased: bo
 
 
 def _surgery_cases(rng: np.random.Generator) -> list[tuple]:
-    first = ["half", "half", "half", "rare", "dead", "off", "stuck", "deaf"]
-    second = ["half", "half", "half", "rare", "dead", "stuck", "deaf"]
+    first = ["half", "half", "half", "rare", "late", "dead", "off", "stuck", "deaf"]
+    second = ["half", "half", "half", "rare", "late", "dead", "stuck", "deaf"]
     third = ["half", "half", "dead", "stuck"]
     cases = []
     for hidden in ([first], [first, second], [first, second, third]):
@@ -358,10 +371,11 @@ SURGERY = Task(
 
 
 def _states_cases(rng: np.random.Generator) -> list[tuple]:
-    first = ["mostly", "rare", "dead", "just dead", "off", "stuck", "deaf", "linear", "just linear"]
-    second = ["half", "mostly", "rare", "dead", "off", "stuck", "linear", "just linear"]
-    X = [_inputs(rng, n_varying, [0.5, 1.0]) for n_varying in (3, 6, 4)]
-    hidden = ([first], [first, second], [["half", *first[:6]], second, first])
+    first = ["mostly", "rare", "dead", "just dead", "off", "stuck", "deaf", "late"]
+    first += ["linear", "just linear"]
+    second = ["half", "mostly", "rare", "late", "dead", "off", "stuck", "linear", "just linear"]
+    X = [_inputs(rng, n_varying, [0.5, 1.0]) for n_varying in (3, 6, 5)]
+    hidden = ([first], [first, second], [["half", *first[:8]], second, first])
     return [(_network(rng, x, kinds), x) for x, kinds in zip(X, hidden, strict=True)]
 
 
@@ -775,8 +789,8 @@ WRONG_MASKS: dict[str, Callable[..., Array]] = {
 }
 
 
-def _mask_mistake(name: str, message: str) -> Mistake:
-    return Mistake(name, message, same_as(WRONG_MASKS[name]))
+def _mask_mistake(name: str, message: str, *orders: Callable[[Array], Array]) -> Mistake:
+    return Mistake(name, message, same_as(WRONG_MASKS[name], *map(_in_the_order, orders)))
 
 
 def _indices(answer: object, *case: object) -> bool:
@@ -838,8 +852,10 @@ ROLLBACK = Task(
         ),
         _mask_mistake(
             "ties turned round",
-            "of neurons with equal scores you try the last one first. The one that comes first "
-            "goes first: np.argsort(scores, kind='stable') does that.",
+            "of neurons with equal scores you do not try the one that comes first. "
+            "np.argsort(scores, kind='stable') keeps equal ones in their order; without kind it "
+            "may mix them, and turning the result round turns them round, too.",
+            np.argsort,
         ),
         _mask_mistake(
             "scores ignored",
