@@ -646,6 +646,12 @@ RESTORE = Task(
     _search_by(_last_accepted),
     (
         Mistake(
+            "original returned",
+            "you return the network you were given, whatever passes. A candidate "
+            "that passes becomes the accepted one: accepted = candidate.",
+            same_as(lambda network, *_: network),
+        ),
+        Mistake(
             "all or nothing",
             "after a refusal you return the original, as article B proposes. So one step too far "
             "loses all that was won: return the last network that was accepted.",
