@@ -32,6 +32,7 @@ def _row_cases(rng: np.random.Generator) -> list[tuple[Array, float]]:
         (_tied(rng, 64), 0.45),
         (rng.permutation(strengths) * rng.standard_normal((3, 10)), 0.37),
         (rng.permutation(strengths) * rng.standard_normal((3, 10)), 0.62),
+        (rng.permutation(strengths) * rng.standard_normal((3, 10)), 0.76),
         (rng.permutation(strengths) * rng.standard_normal((3, 7)), 0.5),
         (tall, 0.5),
         (rng.permutation(one_value), 0.35),
@@ -562,6 +563,7 @@ def _patient_search(rng: np.random.Generator) -> Search:
 def _search_misled_by(logits: LogitsOf, rng: np.random.Generator) -> Search:
     """Draw a search in which another network function ends elsewhere, and not at once.
 
+    Nor does it end where the accuracy in the place of the error would.
     A row's label is what some network says, computed rightly or wrongly.
     """
     while True:
@@ -571,7 +573,10 @@ def _search_misled_by(logits: LogitsOf, rng: np.random.Generator) -> Search:
         y = rng.permuted(said, axis=0)[0]
         right, misled = np.mean(said != y, axis=1).reshape(2, -1)[:, 1:]
         limit = float(np.median([*right, *misled]))
-        if len(X) == 64 and 0 < _leading(right <= limit) != _leading(misled <= limit) > 0:
+        end, *others = (
+            _leading(good) for good in (right <= limit, 1 - right <= limit, 1 - right >= limit)
+        )
+        if len(X) == 64 and end > 0 and _leading(misled <= limit) not in (0, end, *others):
             return network, sparsities, X, y, limit
 
 
@@ -647,8 +652,8 @@ RESTORE = Task(
     (
         Mistake(
             "original returned",
-            "you return the network you were given, whatever passes. A candidate "
-            "that passes becomes the accepted one: accepted = candidate.",
+            "you return the network you were given, whatever passes. A candidate that passes "
+            "becomes the accepted one: accepted = candidate.",
             same_as(lambda network, *_: network),
         ),
         Mistake(
