@@ -151,6 +151,11 @@ def _check_sgd(optimizer: torch.optim.Optimizer) -> None:
             "Adam moves each weight by a step of its own, which is not its lr. "
             "Write optimizer=sgd(model)."
         )
+    if any(group["dampening"] for group in optimizer.param_groups):
+        raise ValueError(
+            "a proximal step needs SGD without dampening, which makes steps shorter than lr says. "
+            "Write optimizer=sgd(model)."
+        )
 
 
 def _reach(optimizer: torch.optim.SGD, weight: Tensor) -> float:

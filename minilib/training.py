@@ -217,7 +217,8 @@ def fit(
 ) -> list[float]:
     """Train a network in place.
 
-    The step size follows `one_cycle`, from 0 to that of the optimiser and back to 0.
+    The step size follows `one_cycle`, at the middle of each step: up to that of the optimiser, and
+    back to nearly 0.
 
     Parameters
     ----------
@@ -263,7 +264,7 @@ def fit(
         )
     n_steps = epochs * math.ceil(len(data) / batch_size)
     pace = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: one_cycle((step + 1) / n_steps)
+        optimizer, lambda step: one_cycle((step + 0.5) / n_steps)
     )
     shuffle = torch.Generator().manual_seed(seed)
     rounds = range(epochs)

@@ -16,6 +16,11 @@ TOPICS = (
     "02_l1_from_scratch",
     "03_choosing_lambda",
     "04_robustness",
+    "05_networks",
+    "06_weight_pruning",
+    "07_neuron_pruning",
+    "08_cropping",
+    "09_l1_then_prune",
 )
 
 

@@ -128,6 +128,10 @@ def test_an_answer_that_changes_from_call_to_call_is_told_so():
     assert "asked twice" in judge(TASKS["01.translate"], tiring, 0)
 
 
+def test_a_missing_return_is_told_so():
+    assert "Is a return missing?" in judge(TASKS["01.translate"], lambda *_: None, 0)
+
+
 def test_an_array_that_is_used_again_for_each_answer_is_told_so():
     shared = np.zeros(1)
 

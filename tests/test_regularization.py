@@ -276,6 +276,14 @@ def test_an_optimiser_whose_step_is_not_its_lr_is_refused(proximal, other):
 
 
 @pytest.mark.parametrize("proximal", PROXIMAL)
+def test_dampening_is_refused_because_lam_would_lose_its_meaning(proximal):
+    parameters = mlp((3, 2), seed=0).parameters()
+    optimizer = torch.optim.SGD(parameters, lr=0.1, momentum=0.9, dampening=0.5)
+    with pytest.raises(ValueError, match="without dampening"):
+        proximal(0.1, optimizer)
+
+
+@pytest.mark.parametrize("proximal", PROXIMAL)
 def test_the_optimiser_of_another_network_is_refused_and_the_network_stays(proximal):
     model = mlp((3, 4, 2), seed=0)
     before = copy.deepcopy(model)

@@ -259,7 +259,7 @@ def test_training_is_the_loop_that_everybody_writes(batch_size):
         for rows in torch.randperm(20, generator=order).split(batch_size):
             step += 1
             for group in optimizer.param_groups:
-                group["lr"] = 0.2 * one_cycle(step / n_steps)
+                group["lr"] = 0.2 * one_cycle((step - 0.5) / n_steps)
             optimizer.zero_grad()
             value = nn.functional.cross_entropy(theirs(data.x[rows]), data.y[rows])
             value.backward()
@@ -345,7 +345,7 @@ def test_after_each_step_the_optimiser_still_says_how_long_that_step_was(lr):
         optimizer=optimizer,
         after_step=note,
     )
-    expected = [lr * one_cycle(step / 10) for step in range(1, 11)]
+    expected = [lr * one_cycle((step - 0.5) / 10) for step in range(1, 11)]
     assert [one for one, _ in lengths] == pytest.approx(expected)
     assert [other for _, other in lengths] == pytest.approx(expected)
 
@@ -383,7 +383,7 @@ def test_another_optimiser_moves_the_network_as_it_does_alone():
     data, adam = random_examples(), torch.optim.Adam(theirs.parameters(), lr=0.01)
     fit(ours, data, epochs=4, seed=0, optimizer=torch.optim.Adam(ours.parameters(), lr=0.01))
     for step in range(1, 5):
-        adam.param_groups[0]["lr"] = 0.01 * one_cycle(step / 4)
+        adam.param_groups[0]["lr"] = 0.01 * one_cycle((step - 0.5) / 4)
         adam.zero_grad()
         cross_entropy(theirs, data.x, data.y).backward()
         adam.step()

@@ -157,6 +157,8 @@ def agree(first: Any, second: Any, *, rtol: float, atol: float) -> bool:
     """
     if isinstance(first, Exception) or isinstance(second, Exception):
         return type(first) is type(second)
+    if first is None or second is None:
+        return first is second
     if isinstance(first, str) and isinstance(second, str):
         return str.__eq__(first, second) is True
     if isinstance(first, dict) and isinstance(second, dict):
