@@ -50,8 +50,8 @@ def course_style() -> None:
     )
 
 
-def palette_png(fig: Figure, dpi: int = 100, n_colors: int = 64) -> bytes:
-    """Write a figure as a PNG with a palette: three to six times smaller than full colour.
+def palette_png(fig: Figure, dpi: int = 100) -> bytes:
+    """Write a figure as a PNG with a palette: a few times smaller than full colour.
 
     The background is opaque white, so that the text can be read on a dark page. The figure
     is closed.
@@ -62,8 +62,6 @@ def palette_png(fig: Figure, dpi: int = 100, n_colors: int = 64) -> bytes:
         The figure to write.
     dpi : int
         Pixels per inch.
-    n_colors : int
-        Colours in the palette, 2 to 256. With 64, text and colour scales still look smooth.
 
     Returns
     -------
@@ -73,15 +71,13 @@ def palette_png(fig: Figure, dpi: int = 100, n_colors: int = 64) -> bytes:
     Raises
     ------
     ValueError
-        If `fig` is no figure, or `n_colors` is out of range.
+        If `fig` is no figure.
     """
     if not isinstance(fig, Figure):
         raise ValueError(
             f"fig is a matplotlib Figure, got {type(fig).__name__}. "
             "Write fig, ax = plt.subplots() and give fig; of an Axes, give ax.figure."
         )
-    if not 2 <= n_colors <= 256:
-        raise ValueError(f"n_colors is between 2 and 256, got {n_colors!r}.")
     full, small = io.BytesIO(), io.BytesIO()
     try:
         fig.savefig(full, format="png", dpi=dpi, facecolor="white")
@@ -89,7 +85,7 @@ def palette_png(fig: Figure, dpi: int = 100, n_colors: int = 64) -> bytes:
         plt.close(fig)  # else the notebook would show it a second time
     # of Pillow's methods, this one distorts no colour by much, and leaves white as it is
     image = Image.open(full).convert("RGB")
-    image = image.quantize(n_colors, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    image = image.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     image.save(small, format="png", optimize=True)
     return small.getvalue()
 
