@@ -194,6 +194,12 @@ GROUP_PROX = Task(
     _group_prox,
     (
         Mistake(
+            "division by zero",
+            "a neuron that is zero already makes you divide by its length, 0. It stays zero: ask "
+            "first whether it is longer than the threshold, and divide only then.",
+            _divided_by_zero,
+        ),
+        Mistake(
             "entry by entry",
             "this is the ordinary soft threshold: each number is shrunk by itself, and a neuron "
             "loses some of its weights but stays. Compare the length of all it owns with the "
@@ -322,12 +328,6 @@ GROUP_PROX = Task(
             "even fit. Neuron j hears through row j of W1 and speaks through column j of W2, and "
             "its factor multiplies these: factor[:, None] * W1, but factor * W2.",
             _rows_for_columns,
-        ),
-        Mistake(
-            "division by zero",
-            "a neuron that is zero already makes you divide by its length, 0. It stays zero: ask "
-            "first whether it is longer than the threshold, and divide only then.",
-            _divided_by_zero,
         ),
     ),
     rtol=1e-5,

@@ -290,6 +290,7 @@ RIGHT = {
 
 WRONG = {
     "09.group_prox": {
+        "division by zero": group_dividing_by_zero,
         "entry by entry": group_entry_by_entry,
         "one group per array": group_by_array,
         "one group": group_of_all,
@@ -305,7 +306,6 @@ WRONG = {
         "crosses zero": group_not_clipped,
         "survivors not shrunk": group_hard,
         "rows and columns swapped": group_swapped,
-        "division by zero": group_dividing_by_zero,
     },
     "09.balance": {
         "last bias scaled": balance_scaling_b2,
