@@ -262,6 +262,15 @@ COST = Task(
             ),
         ),
         Mistake(
+            "ratio of broken bytes",
+            "your last number divides by bytes that are not rounded up. Divide by the whole bytes "
+            "that you return: those are fetched.",
+            _entry(
+                "macs_per_byte",
+                lambda own, layer: own["macs"] / (own["parameters"] * layer.bits / 8),
+            ),
+        ),
+        Mistake(
             "ratio cut",
             "you cut the last number to a whole one. It is an average, and may have decimals: "
             "divide with /, and do not round.",
@@ -298,19 +307,23 @@ Stepped = tuple[Array, Array, Array]
 
 
 def _adam_cases(rng: np.random.Generator) -> list[tuple]:
-    """Draw steps in which eps and decay weigh; one weight of each has never had a gradient."""
-    return [tuple(_adam_step(rng, p)) for p in (2, 3, 5)]
+    """Draw the first step, an early and a late one, in all of which eps and decay weigh."""
+    return [tuple(_adam_step(rng, t)) for t in (1, int(rng.integers(2, 6)), 40)]
 
 
-def _adam_step(rng: np.random.Generator, p: int) -> _AdamStep:
-    alive = rng.permutation(np.arange(p) > 0)
+def _adam_step(rng: np.random.Generator, t: int) -> _AdamStep:
+    """Draw weights without a gradient so far, without one now, with a first, a small, a large."""
+    p = 5
+    has_moments = np.array([0, 1, 0, 1, 1]) * (t > 1)
+    slopes = np.array([0, 0, 1, 0.2, 1]) * rng.uniform(1, 2, p)  # the small one's square is below v
     signs = rng.choice([-1.0, 1.0], (3, p))
+    order = rng.permutation(p)
     return _AdamStep(
         w=signs[0] * rng.uniform(0.5, 2, p),
-        gradient=signs[1] * rng.uniform(0.5, 2, p) * alive,
-        m=signs[2] * rng.uniform(0.2, 0.6, p) * alive,
-        v=rng.uniform(0.1, 0.5, p) * alive,
-        t=int(rng.integers(2, 6)),
+        gradient=signs[1] * slopes[order],
+        m=signs[2] * rng.uniform(0.2, 0.6, p) * has_moments[order],
+        v=rng.uniform(0.2, 0.5, p) * has_moments[order],
+        t=t,
         lr=float(rng.uniform(0.05, 0.2)),
         decay=float(rng.uniform(0.3, 0.8)),
         b1=float(rng.uniform(0.7, 0.85)),

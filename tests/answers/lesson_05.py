@@ -293,6 +293,10 @@ WRONG = {
             ratio=lambda work, stored, count, batch: work / (stored * batch)
         ),
         "per parameter": cost_with(ratio=lambda work, stored, count, batch: work / count),
+        "ratio of broken bytes": lambda n_in, n_out, batch, bits: {
+            **cost_in_a_dict(n_in, n_out, batch, bits),
+            "macs_per_byte": batch * n_in / (n_in + 1) * 8 / bits,
+        },
         "ratio cut": cost_with(ratio=lambda work, stored, *_: work // stored),
     },
     "05.decoupled_decay": {
