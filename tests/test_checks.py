@@ -1,6 +1,7 @@
 """The checkers accept what is right, however it is written, and name what is wrong."""
 
 import os
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -79,6 +80,8 @@ LUCKY = [  # right wherever the inputs happen to be kind, for a reason that is n
         lambda v, *rest: np.where(v == v.max(), right("02.elastic_prox", v, *rest), 0),
     ),
     ("03.stability", lambda errors: 0.3),
+    ("08.rank", lambda m, n, share: max(0, (round(share * (m * n + m)) - m) // (m + n))),
+    ("08.rank", lambda m, n, share: min(right("08.rank", m, n, share), min(m, n) // 2)),
 ]
 
 
@@ -145,6 +148,22 @@ def test_an_array_that_is_used_again_for_each_answer_is_told_so():
 def test_a_generator_is_told_to_become_a_list():
     text = judge(TASKS["01.repair"], lambda X, y, lam: (b for b in (0.0, np.zeros(3))), 0)
     assert "list(...)" in text
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [
+        ({1, 2}, "set"),
+        (Fraction(1, 2), "Fraction"),
+        ({"a": 1.0}.values(), "dict_values"),
+        ([1.0, map(abs, [1])], "map"),
+        ({"a": b"text"}, "bytes"),
+        (abs, "builtin_function_or_method"),
+    ],
+)
+def test_an_answer_that_cannot_be_read_is_told_its_type(answer, name):
+    text = judge(TASKS["08.rank"], lambda *_: answer, 0)
+    assert f"returns something of type {name}. Return numbers" in text
 
 
 class Flatterer(str):

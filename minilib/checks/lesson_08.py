@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from itertools import chain
 
 import numpy as np
 
@@ -21,22 +22,29 @@ def _merge_cases(rng: np.random.Generator) -> list[tuple]:
 
 def _network(rng: np.random.Generator, n_in: int, n_out: int) -> tuple[Network]:
     """Draw neurons with twins near and far, and others that only look like twins."""
-    a, b, c, d, e, f, g, h = _different_neurons(rng, 8, n_in)
+    a, b, c, d, e, f, g, h, k, m, n, p, q = _different_neurons(rng, 13, n_in)
+    p[0] = q[-1] = 0
     other_bias = np.append(np.zeros(n_in), rng.uniform(0.5, 1))
     same_bias = np.append(-f[:-1], f[-1])
     blocks = [
-        [b, b],
+        [b, b, b],
         [c],
         [2 * c, -0.5 * c],  # tanh knows no factors
         [d, d + other_bias],
-        [e, _with_another(e, 0)],
+        [e, _with_another(e, 0, -1.3)],
         [f, same_bias],  # the row is opposite, the bias is not
-        [g, _with_another(g, n_in - 1)],
+        [g, _with_another(g, n_in - 1, -1.3)],
         [h, -h],
+        [k, np.append(2 * k[:-1], k[-1])],  # proportional rows, equal biases
+        [m, np.append(m[-2::-1], m[-1])],  # the same weights at other inputs
+        [n, _with_another(n, n_in // 2, 1.002)],  # nearly a twin
+        [p, 0 - p],  # no weight at the first input, and not -0.0
+        [q, 0 - q],  # no bias
     ]
+    blocks = [blocks[i] for i in rng.permutation(len(blocks))]
+    blocks.insert(len(blocks) // 2, [np.abs(a)])
     # The twins of a are apart; a neuron whose row is negative comes before its opposite.
-    middle = [neuron for i in rng.permutation(len(blocks)) for neuron in blocks[i]]
-    rows = np.array([-np.abs(a), *middle[:7], np.abs(a), *middle[7:], -np.abs(a)])
+    rows = np.array([-np.abs(a), *chain.from_iterable(blocks), -np.abs(a)])
     outgoing = rng.uniform(0.5, 2, (n_out, len(rows))) * rng.choice([-1.0, 1.0], (n_out, len(rows)))
     places = [int(np.flatnonzero((rows == neuron).all(axis=1))[0]) for neuron in (c, e, g)]
     outgoing[:, places[1]] = outgoing[:, places[0]]  # equal outgoing weights make no twins
@@ -45,10 +53,10 @@ def _network(rng: np.random.Generator, n_in: int, n_out: int) -> tuple[Network]:
     return ([first, (outgoing, rng.uniform(-1, 1, n_out))],)
 
 
-def _with_another(neuron: Array, place: int) -> Array:
+def _with_another(neuron: Array, place: int, factor: float) -> Array:
     """Copy a neuron, but for one weight."""
     copy = neuron.copy()
-    copy[place] *= -1.3
+    copy[place] *= factor
     return copy
 
 
@@ -69,7 +77,7 @@ def _equal_or_opposite(one: Array, other: Array) -> float:
 
 def _factor(one: Array, other: Array) -> float:
     """How many times the first neuron the second one is; 0 if it is no multiple."""
-    factor = float(other[0] / one[0])
+    factor = float(one @ other / (one @ one))
     return factor if np.allclose(other, factor * one, rtol=1e-9, atol=0) else 0.0
 
 
@@ -190,10 +198,11 @@ def _rearranged(answer: Network, network: Network) -> bool:
 
 
 def _in_standard_form(network: Network) -> tuple[Array, Array]:
-    """Turn all neurons so that their first weight is positive, and sort them."""
+    """Turn all neurons so that their first number but 0 is positive, and sort them."""
     (weight, bias), (outgoing, out_bias) = (map(np.asarray, pair) for pair in network)
     neurons = np.column_stack([weight, bias, outgoing.T])
-    neurons = neurons * np.sign(neurons[:, :1])
+    first = (neurons != 0).argmax(axis=1)[:, None]
+    neurons = neurons * np.sign(np.take_along_axis(neurons, first, axis=1))
     return neurons[np.lexsort(np.round(neurons[:, : weight.shape[1] + 1].T, 4))], out_bias
 
 
@@ -336,16 +345,19 @@ _LAYERS = (  # outputs and inputs, about; part of a rank that is left over, shar
     (9, 90, (0.10, 0.40), (0.30, 0.45)),
     (60, 60, (0.03, 0.10), (0.80, 0.95)),
     (40, 70, (0.30, 0.90), (0.60, 0.90)),
+    (90, 9, (0.10, 0.90), (0.80, 0.90)),
 )
 """Between them they show each mistake: a bias matters where it is long, a number per rank where
-the rank is high, rounding where nearly nothing or nearly a whole rank is left over."""
+the rank is high, rounding where nearly nothing or nearly a whole rank is left over. In the last
+one more than half of the full rank fits."""
 
 
 def _rank_cases(rng: np.random.Generator) -> list[tuple]:
     """Draw layers of all kinds, and once more should two rules agree on all of them."""
     while True:
         exact = _fits_exactly(rng)
-        others = [_nothing_left(rng), _too_small(rng), *(_layer(rng, *kind) for kind in _LAYERS)]
+        small = [_nothing_left(rng), _too_small(rng), _part_of_a_number_missing(rng)]
+        others = [*small, *(_layer(rng, *kind) for kind in _LAYERS)]
         answers = {tuple(rule(*case) for case in (exact, *others)) for rule in _RANK_RULES}
         if len(answers) == len(_RANK_RULES) and all(_is_clear(*case) for case in others):
             return [exact, *others]
@@ -385,13 +397,43 @@ def _too_small(rng: np.random.Generator) -> tuple[int, int, float]:
     return n_out, n_in, round(share, 3)
 
 
+def _part_of_a_number_missing(rng: np.random.Generator) -> tuple[int, int, float]:
+    """Draw a layer where one rank more would fit if the budget were rounded to a whole number."""
+    while True:
+        n_out, n_in = (int(size) for size in rng.integers(20, 40, 2))
+        share = round(rng.uniform(0.3, 0.9), 3)
+        missing = (1 - _quotient(n_out, n_in, share) % 1) * (n_out + n_in)
+        if 0.1 < missing < 0.45:
+            return n_out, n_in, share
+
+
 def _fits_exactly(rng: np.random.Generator) -> tuple[int, int, float]:
-    """Draw a layer for which a quarter or three quarters of the numbers are used up exactly."""
+    """Draw a layer for which a quarter or three quarters of the numbers are used up exactly.
+
+    The rank is odd: half of 1 below it, Python rounds away from it.
+    """
     while True:
         n_out, n_in = (int(size) for size in rng.integers(10, 80, 2))
         share = float(rng.choice([0.25, 0.75]))  # no rounding error in the product
-        if n_out != n_in and _quotient(n_out, n_in, share) in range(2, 40):
+        rank = _quotient(n_out, n_in, share)
+        if n_out != n_in and rank in range(3, 40, 2) and _is_stable(n_out, n_in, share):
             return n_out, n_in, share
+
+
+def _is_stable(n_out: int, n_in: int, share: float) -> bool:
+    """Whether no rounding error falls below the rank, however the quotient is rearranged."""
+    total, each = n_out * n_in + n_out, n_out + n_in
+    quotients = (
+        share * total / each - n_out / each,
+        share * (total / each) - n_out / each,
+        (share - n_out / total) * total / each,
+        (share - 1 / (n_in + 1)) * total / each,
+        (share * total - n_out) * (1 / each),
+        (share * (n_in + 1) - 1) * (n_out / each),
+        (share * (n_in + 1) - 1) / (each / n_out),
+        (share * (n_in + 1) - 1) / (1 + n_in / n_out),
+    )
+    return min(quotients) >= _quotient(n_out, n_in, share)
 
 
 def _quotient(n_out: int, n_in: int, share: float) -> float:
@@ -581,7 +623,8 @@ RANK = Task(
         ),
         Mistake(
             "equality refused",
-            "you refuse a rank that uses up the share exactly. At most includes equal.",
+            "you refuse a rank that uses up the share exactly, or a rounding error does it for "
+            "you: divide once, at the end. At most includes equal.",
             same_as(_strictly_below),
         ),
         Mistake(

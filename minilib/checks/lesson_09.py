@@ -296,9 +296,9 @@ GROUP_PROX = Task(
         ),
         Mistake(
             "scaled by group size",
-            "your threshold grows with the square root of the number of weights. The lesson's "
-            "group lasso does that; this penalty counts every neuron alike: take the threshold as "
-            "it comes.",
+            "your threshold grows with the square root of the number of weights, or you take the "
+            "mean of the squares in place of their sum. The lesson's group lasso does that; this "
+            "penalty counts every neuron alike: take the threshold as it comes.",
             _except_for_zero_neurons(
                 _scaled(lambda W1, W2: W1.shape[1] + 1 + len(W2)),
                 _scaled(lambda W1, W2: W1.shape[1] + len(W2)),
@@ -339,19 +339,19 @@ GROUP_PROX = Task(
 
 
 def _balance_cases(rng: np.random.Generator) -> list[tuple]:
-    return [_attacked(rng, *sizes) for sizes in ((6, 3), (4, 6), (6, 6), (2, 5))]
+    return [_attacked(rng, *sizes) for sizes in ((8, 3), (4, 8), (8, 8), (2, 5))]
 
 
 def _attacked(rng: np.random.Generator, n_in: int, n_out: int) -> tuple:
-    """Draw six neurons, two of them stronger where they hear, two where they say.
+    """Draw eight neurons, two of them stronger where they hear, three where they say.
 
-    One has no row, one no column.
+    One of these hears next to nothing. One has no row, one no column, one has neither.
     """
-    lengths = np.array([[8, 0.5], [3, 0.8], [0.4, 6], [0.7, 2], [0, 1.5], [1.5, 0]])
-    lengths = rng.permutation(lengths) * rng.uniform(0.9, 1.1, (6, 2))
+    lengths = [[8, 0.5], [3, 0.8], [0.4, 6], [0.7, 2], [0.005, 2], [0, 1.5], [1.5, 0], [0, 0]]
+    lengths = rng.permutation(lengths) * rng.uniform(0.9, 1.1, (8, 2))
     W1 = np.array([length * _direction(rng, n_in) for length in lengths[:, 0]])
     W2 = np.column_stack([length * _direction(rng, n_out) for length in lengths[:, 1]])
-    b1 = rng.choice([-1.0, 1.0], 6) * rng.uniform(0.5, 2, 6)
+    b1 = rng.choice([-1.0, 1.0], 8) * rng.uniform(0.5, 2, 8)
     b2 = rng.choice([-1.0, 1.0], n_out) * rng.uniform(0.5, 2, n_out)
     return W1, b1, W2, b2
 

@@ -217,6 +217,12 @@ def judge(task: Task, function: Callable[..., Any], seed: int) -> str | None:
     if not wrong:
         return None
     *tries, again = tries
+    for one in tries:
+        if unreadable := _unreadable(one.answer):
+            return (
+                f"your function returns something of type {unreadable}. Return numbers, lists or "
+                "arrays."
+            )
     if not agree(again.answer, tries[0].answer, rtol=task.rtol, atol=task.atol):
         return (
             "asked twice with the same arguments, your function gives different answers. Something "
@@ -262,6 +268,14 @@ class Try:
         bool
         """
         return agree(self.answer, self.right, rtol=task.rtol, atol=task.atol)
+
+
+def _unreadable(answer: Any) -> str | None:
+    """Name the type of the first thing in an answer that `agree` cannot read."""
+    if agree(answer, answer, rtol=0, atol=0):
+        return None
+    parts = answer.values() if isinstance(answer, dict) else answer if _is_sequence(answer) else ()
+    return next(filter(None, map(_unreadable, parts)), type(answer).__name__)
 
 
 def _recognised(mistake: Mistake, one: Try) -> bool:

@@ -199,9 +199,9 @@ def merge_into_the_last(network):
 
 
 def merge_sorted(network):
-    """Turn all rows so that their first weight is positive, then let np.unique do the work."""
+    """Turn all rows so that their first weight but 0 is positive; np.unique does the rest."""
     (W1, b1), (W2, b2) = network
-    signs = np.where(W1[:, 0] < 0, -1.0, 1.0)
+    signs = np.array([np.sign(row[row != 0][0]) for row in W1])
     rows = np.c_[W1, b1] * signs[:, None]
     rows, where = np.unique(rows, axis=0, return_inverse=True)
     total = np.zeros((len(b2), len(rows)))
@@ -238,6 +238,15 @@ def rank_by_trying_all(n_out, n_in, share):
 def rank_by_fractions(n_out, n_in, share):
     budget = Fraction(share) * (n_out * (n_in + 1)) - n_out
     return float(max(budget // (n_out + n_in), 0))
+
+
+def rank_by_two_divisions(n_out, n_in, share):
+    each = n_out + n_in
+    return max(0, int(share * (n_out * n_in + n_out) / each - n_out / each))
+
+
+def rank_for_each_output(n_out, n_in, share):
+    return max(0, int((share * (n_in + 1) - 1) / (1 + n_in / n_out)))
 
 
 def rank_share_of_full(n_out, n_in, share):
@@ -339,7 +348,14 @@ RIGHT = {
         merge_by_a_dictionary,
         merge_in_single_precision,
     ],
-    "08.rank": [rank_by_division, rank_by_counting, rank_by_trying_all, rank_by_fractions],
+    "08.rank": [
+        rank_by_division,
+        rank_by_counting,
+        rank_by_trying_all,
+        rank_by_fractions,
+        rank_by_two_divisions,
+        rank_for_each_output,
+    ],
 }
 
 WRONG = {
