@@ -14,24 +14,49 @@ from minilib.checks.task import Mistake, Task, agree, same_as
 Array = np.ndarray
 Network = list[tuple[Array, Array]]
 
-N_ROWS = 12
-
 
 def _quarters(rng: np.random.Generator, *shape: int) -> Array:
     """Draw weights of either sign, none of them 0."""
     return rng.choice([-1.0, 1.0], shape) * rng.integers(1, 7, shape) / 4
 
 
-def _inputs(rng: np.random.Generator, n_varying: int, constants: list[float]) -> Array:
+ROWS = {
+    "first": slice(0, 1),
+    "start": slice(0, 3),
+    "rare": slice(3, -2),
+    "next to last": slice(-2, -1),
+    "late": slice(-1, None),
+    "hardly awake": slice(3, -2),
+    "but first": slice(0, 1),
+    "but rare": slice(3, -2),
+    "but late": slice(-1, None),
+    "hardly cut": slice(3, -2),
+}
+"""Where a neuron of this kind differs from what it gives in all other rows."""
+
+ROWS_CUT = ("but first", "but rare", "but late", "hardly cut")
+"""Neurons that are below zero in a single row."""
+
+SLIGHT = 1 / 16
+
+
+def _inputs(rng: np.random.Generator, n_rows: int, n_varying: int, constants: list[float]) -> Array:
     """Draw inputs that differ between the first row and the next and the last, and constant ones.
 
-    Two more are 0 in all rows but one, in the middle and at the end.
+    Others are 0 in all rows but one or three, one is equal to its mean in all rows but two, and one
+    varies in a single row, and hardly there.
     """
-    varying = rng.integers(0, 5, (N_ROWS, n_varying))
-    varying[[1, -1]] = (varying[0] + rng.integers(1, 5, (2, n_varying))) % 5
-    rare = np.zeros((N_ROWS, 2))
-    rare[[rng.integers(3, N_ROWS - 3), -1], [0, 1]] = 2.0
-    X = np.column_stack([varying / 4, rare, np.tile(constants, (N_ROWS, 1))])
+    varying = rng.integers(0, 9, (n_rows, n_varying))
+    varying[[1, -1]] = (varying[0] + rng.integers(1, 9, (2, n_varying))) % 9
+    rare = np.zeros((n_rows, 5))
+    middle = rng.integers(3, n_rows - 2)
+    rare[[0, middle, -2, -1], [0, 1, 2, 3]] = 2.0
+    rare[:3, 4] = 1.0
+    balanced, slight = np.full(n_rows, 0.5), np.full(n_rows, 8.0)
+    balanced[rng.permutation(np.arange(1, n_rows))[:2]] = 0.25, 0.75
+    slight[rng.integers(n_rows)] += SLIGHT
+    fixed = np.tile(constants, (n_rows, 1))
+    X = np.column_stack([varying / 4 - 1, rare, balanced, slight, fixed])
     return X[:, rng.permutation(X.shape[1])]
 
 
@@ -46,49 +71,68 @@ def _same_in_all_rows(values: Array) -> Array:
 # How the bias follows from the other summands of the pre-activation, sorted: it decides in which
 # rows the neuron is cut.
 BIASES: dict[str, Callable[[Array, float], float]] = {
-    "half": lambda z, quarters: -z[N_ROWS // 2],
+    "half": lambda z, quarters: -z[len(z) // 2],
     "mostly": lambda z, quarters: -z[2],
+    "first": lambda z, quarters: -(z[-2] + z[-1]) / 2,
+    "start": lambda z, quarters: -(z[-4] + z[-3]) / 2,
     "rare": lambda z, quarters: -(z[-2] + z[-1]) / 2,
+    "next to last": lambda z, quarters: -(z[-2] + z[-1]) / 2,
     "late": lambda z, quarters: -(z[-2] + z[-1]) / 2,
+    "hardly awake": lambda z, quarters: 2**-8 - z[-1],
+    "but first": lambda z, quarters: -(z[0] + z[1]) / 2,
+    "but rare": lambda z, quarters: -(z[0] + z[1]) / 2,
+    "but late": lambda z, quarters: -(z[0] + z[1]) / 2,
+    "hardly cut": lambda z, quarters: -(2**-8) - z[0],
     "dead": lambda z, quarters: -z[-1] - quarters,
     "just dead": lambda z, quarters: -z[-1],
     "off": lambda z, quarters: -quarters,
     "stuck": lambda z, quarters: quarters,
     "deaf": lambda z, quarters: quarters - z[0],
+    "balanced": lambda z, quarters: quarters - z[0],
+    "slight": lambda z, quarters: quarters - z[0],
     "linear": lambda z, quarters: quarters - z[0],
     "just linear": lambda z, quarters: -z[0],
 }
-
-ALONE = {"rare": np.arange(2, N_ROWS - 2), "late": np.array([N_ROWS - 1])}
-"""One of these rows wakes a neuron of this kind, and no other: it listens to those that it woke."""
 
 
 def _neuron(rng: np.random.Generator, kind: str, given: Array) -> tuple[Array, float]:
     """Draw incoming weights and a bias that make a neuron of this kind of what a layer is given."""
     constant = _same_in_all_rows(given)
-    listens = {"off": 0.0, "stuck": 0.0, "deaf": constant}
-    listens |= {kind: constant | _awake_in(rows, given) for kind, rows in ALONE.items()}
+    listens = {
+        "off": 0.0,
+        "stuck": 0.0,
+        "deaf": constant,
+        "balanced": given.mean(axis=0) == given[0],
+        "slight": np.ptp(given, axis=0) <= SLIGHT,
+    }
+    listens |= {one: constant | _only_in(rows, given) for one, rows in ROWS.items()}
     while True:
         weight = _quarters(rng, given.shape[1]) * listens.get(kind, 1.0)
-        if kind in ALONE:
-            weight = np.abs(weight)
+        if kind in ROWS:
+            weight = -np.abs(weight) if kind in ROWS_CUT else np.abs(weight)
         z = given @ weight
         bias = BIASES[kind](np.sort(z), float(rng.integers(1, 7)) / 4)
         if _shows(kind, z + bias):
             return weight, bias
 
 
-def _awake_in(rows: Array, given: Array) -> Array:
-    """Mark the columns that are above 0 in a single row, one of these."""
-    return (np.count_nonzero(given, axis=0) == 1) & np.isin(given.argmax(axis=0), rows)
+def _only_in(rows: slice, given: Array) -> Array:
+    """Mark the columns that are 0 in all other rows, and not in these."""
+    return given[rows].any(axis=0) & ~np.delete(given, rows, axis=0).any(axis=0)
 
 
 def _shows(kind: str, z: Array) -> bool:
     """Whether a neuron that should vary does, most kinds in the first two rows and the last."""
     if kind in ("off", "stuck", "deaf"):
         return True
-    if kind in ALONE:
-        return np.count_nonzero(z > 0) == 1
+    if kind == "balanced":
+        return np.ptp(z) > 0
+    if kind == "slight":
+        return 0 < np.ptp(z) <= SLIGHT
+    if kind in ROWS_CUT:
+        return np.count_nonzero(z < 0) == 1
+    if kind in ROWS:
+        return np.count_nonzero(z > 0) == (3 if kind == "start" else 1)
     seen = _relu(z) if kind in ("half", "mostly") else z
     varies = seen[0] != seen[1] and seen[0] != seen[-1]
     return varies and (kind != "mostly" or z.min() < 0 < z.mean())
@@ -118,12 +162,14 @@ def _pre_activations(network: Network, X: Array, *, cut: bool = True, biased: bo
 
 
 def _surgery_cases(rng: np.random.Generator) -> list[tuple]:
-    first = ["half", "half", "half", "rare", "late", "dead", "off", "stuck", "deaf"]
-    second = ["half", "half", "half", "rare", "late", "dead", "stuck", "deaf"]
+    rows = ["first", "start", "rare", "next to last", "late"]
+    first = ["half", "half", "half", *rows, "balanced", "slight", "dead", "just dead", "off"]
+    first += ["stuck", "deaf"]
+    second = ["half", "half", "half", *rows, "balanced", "dead", "just dead", "stuck", "deaf"]
     third = ["half", "half", "dead", "stuck"]
     cases = []
-    for hidden in ([first], [first, second], [first, second, third]):
-        X = _inputs(rng, 4, [0.0, 0.5, 1.0])
+    for n_rows, hidden in ((64, [first]), (12, [first, second]), (12, [first, second, third])):
+        X = _inputs(rng, n_rows, 4, [0.0, 0.5, 1.0, -0.75])
         cases.append((_network(rng, X, hidden), X))
     return cases
 
@@ -224,6 +270,12 @@ SURGERY = Task(
     _surgery,
     (
         Mistake(
+            "transposed",
+            "your weights and biases do not fit: are your weights transposed? A weight has one row "
+            "for each neuron of its layer, and one column for each number that the layer is given.",
+            same_as(lambda network, X: [(weight.T, bias) for weight, bias in _surgery(network, X)]),
+        ),
+        Mistake(
             "bias left",
             "a layer has lost rows of its weights, but not the biases of the same neurons. One "
             "mask cuts both: weight[kept] and bias[kept].",
@@ -320,11 +372,13 @@ SURGERY = Task(
         ),
         Mistake(
             "rare ones removed",
-            "you removed something that varies, though in a single row only. Same value in all "
-            "rows means all of them: compare every row with the first one.",
+            "you removed something that varies, though little or in a single row only. Same value "
+            "in all rows means all of them: compare every row with the first one, with ==.",
             same_as(
                 lambda network, X: _surgery(network, X, is_gone=lambda a: a[0] == a[1]),
                 lambda network, X: _surgery(network, X, is_gone=lambda a: a[0] == a[-1]),
+                lambda network, X: _surgery(network, X, is_gone=lambda a: a[0] == a.mean(axis=0)),
+                lambda network, X: _surgery(network, X, is_gone=lambda a: a.std(axis=0) < 0.05),
                 lambda network, X: _surgery(
                     network, X, is_gone=lambda a: np.median(a == a[0], axis=0) == 1
                 ),
@@ -371,11 +425,13 @@ SURGERY = Task(
 
 
 def _states_cases(rng: np.random.Generator) -> list[tuple]:
-    first = ["mostly", "rare", "dead", "just dead", "off", "stuck", "deaf", "late"]
-    first += ["linear", "just linear"]
-    second = ["half", "mostly", "rare", "late", "dead", "off", "stuck", "linear", "just linear"]
-    X = [_inputs(rng, n_varying, [0.5, 1.0]) for n_varying in (3, 6, 5)]
-    hidden = ([first], [first, second], [["half", *first[:8]], second, first])
+    rows = ["first", "rare", "late", "but first", "but rare", "but late"]
+    first = ["mostly", *rows, "hardly awake", "hardly cut", "balanced", "slight", "dead"]
+    first += ["just dead", "off", "stuck", "deaf", "linear", "just linear"]
+    second = ["half", "mostly", *rows, "balanced", "dead", "off", "stuck", "linear", "just linear"]
+    # As many inputs as neurons in the second case: there X itself fits the second layer, too.
+    X = [_inputs(rng, *shape, [0.5, 1.0, -0.75]) for shape in ((64, 3), (12, 8), (12, 5))]
+    hidden = ([first], [first, second], [["half", *first], second, second])
     return [(_network(rng, x, kinds), x) for x, kinds in zip(X, hidden, strict=True)]
 
 
@@ -616,16 +672,23 @@ def _rollback_cases(rng: np.random.Generator) -> list[tuple]:
     """Draw four networks again and again, until no two ways to go wrong give the same masks."""
     while True:
         cases = [_rollback_case(rng, n_noisy, TIED) for n_noisy in (0, 6, 12)]
-        cases.append(_rollback_case(rng, 6, np.arange(10)))
-        answers = {
-            str([way(*case).tolist() for case in cases])
-            for way in (_rollback, *WRONG_MASKS.values())
-        }
-        if len(answers) == 1 + len(WRONG_MASKS):
-            return cases
+        cases.append(_rollback_case(rng, 6, np.arange(N_HIDDEN) - N_HIDDEN // 2))
+        right = [_rollback(*case) for case in cases]
+        wrong = [[way(*case) for case in cases] for way in WRONG_MASKS.values()]
+        differ = [sum(map(_differ, right, masks)) for masks in wrong]
+        if min(differ) >= 2 and len({str(masks) for masks in wrong}) == len(wrong):
+            *case, _ = _rollback_case(rng, 6, TIED)
+            return [*cases, (*case, 1.0)]  # at the end one that may lose all its neurons
 
 
-TIED = np.array([1, 1, 1, 1, 1, 2, 2, 2, 2, 3])
+N_HIDDEN = 24
+
+# Enough equal ones for np.argsort without kind="stable" to mix them.
+TIED = np.repeat([-1, 1, 2], N_HIDDEN // 3)
+
+
+def _differ(first: Array, second: Array) -> bool:
+    return bool((first != second).any())
 
 
 def _rollback_case(rng: np.random.Generator, n_noisy: int, scores: Array) -> tuple:
@@ -635,11 +698,11 @@ def _rollback_case(rng: np.random.Generator, n_noisy: int, scores: Array) -> tup
     removals lead to.
     """
     while True:
-        X = rng.integers(0, 5, (64, 5)) / 4
-        first = (_quarters(rng, 10, 5), _quarters(rng, 10) + 1.5)
+        X = rng.integers(-4, 5, (64, 5)) / 4
+        first = (_quarters(rng, N_HIDDEN, 5), _quarters(rng, N_HIDDEN))
         first[1][0] = -(X @ first[0][0]).max()
         # The rest of each output is a multiple of 1/64.
-        last = (_quarters(rng, 4, 10), _quarters(rng, 4) + np.arange(4) / 256)
+        last = (_quarters(rng, 4, N_HIDDEN), _quarters(rng, 4) + np.arange(4) / 256)
         network = [first, last]
         y = _answers(network, X)
         noisy = rng.permutation(64)[:n_noisy]
@@ -647,7 +710,7 @@ def _rollback_case(rng: np.random.Generator, n_noisy: int, scores: Array) -> tup
         scores = rng.permutation(scores) / 4
         kept = _rollback(network, scores, X, y, (n_noisy + int(rng.integers(10, 24))) / 64)
         limit = _error(network, X, y, kept)
-        if 3 <= kept.sum() <= 7 and limit > n_noisy / 64:
+        if 6 <= kept.sum() <= 20 and limit > n_noisy / 64:
             return network, scores, X, y, limit
 
 
@@ -789,8 +852,8 @@ WRONG_MASKS: dict[str, Callable[..., Array]] = {
 }
 
 
-def _mask_mistake(name: str, message: str, *orders: Callable[[Array], Array]) -> Mistake:
-    return Mistake(name, message, same_as(WRONG_MASKS[name], *map(_in_the_order, orders)))
+def _mask_mistake(name: str, message: str, *ways: Callable[..., Array]) -> Mistake:
+    return Mistake(name, message, same_as(WRONG_MASKS[name], *ways))
 
 
 def _indices(answer: object, *case: object) -> bool:
@@ -824,6 +887,7 @@ ROLLBACK = Task(
             "nothing removed",
             "you give back the whole network. Some removals keep the limit: accept them one by "
             "one, and let a later refusal undo only itself, not what was accepted before.",
+            lambda *case: np.full(N_HIDDEN, _rollback(*case).any()),
         ),
         _mask_mistake(
             "original restored",
@@ -855,7 +919,8 @@ ROLLBACK = Task(
             "of neurons with equal scores you do not try the one that comes first. "
             "np.argsort(scores, kind='stable') keeps equal ones in their order; without kind it "
             "may mix them, and turning the result round turns them round, too.",
-            np.argsort,
+            _in_the_order(np.argsort),
+            _in_the_order(lambda scores: np.argsort(scores, kind="heapsort")),
         ),
         _mask_mistake(
             "scores ignored",

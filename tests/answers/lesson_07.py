@@ -73,6 +73,10 @@ def operate(network, inside, *, fold=lambda W, constant: W @ constant, kept=None
     return result
 
 
+def surgery_transposed(network, X):
+    return [(W.transpose(), b) for W, b in surgery_forwards(network, X)]
+
+
 def surgery_without_biases(network, X):
     right = surgery_forwards(network, X)
     return [(W, b) for (W, _), (_, b) in zip(right, network, strict=True)]
@@ -143,7 +147,7 @@ def surgery_of_unbiased_neurons(network, X):
 
 def surgery_of_zeros(network, X):
     inside = forward(network, X)
-    return operate(network, inside, kept=[values.max(axis=0) > 0 for values in inside[:-1]])
+    return operate(network, inside, kept=[values.any(axis=0) for values in inside[:-1]])
 
 
 def surgery_of_zero_rows(network, X):
@@ -377,7 +381,7 @@ def rollback_of_the_removed(network, scores, X, y, limit):
 
 
 def rollback_that_never_looks(network, scores, X, y, limit):
-    kept = scores > -1
+    kept = np.full(len(scores), True)
     for j in scores.argsort():
         kept[j] = False
     return kept
@@ -413,9 +417,10 @@ def rollback_and_stop(network, scores, X, y, limit):
 
 def rollback_one_too_late(network, scores, X, y, limit):
     kept = np.full(len(scores), True)
-    order = iter(np.argsort(scores, kind="stable"))
-    while share_of_wrong_answers(network, X, y, kept) <= limit:
-        kept[next(order)] = False
+    for j in np.argsort(scores, kind="stable"):
+        kept[j] = False
+        if share_of_wrong_answers(network, X, y, kept) > limit:
+            break
     return kept
 
 
@@ -533,6 +538,7 @@ RIGHT = {
 
 WRONG = {
     "07.surgery": {
+        "transposed": surgery_transposed,
         "bias left": surgery_without_biases,
         "columns left": surgery_without_columns,
         "nothing folded": surgery_without_folding,
