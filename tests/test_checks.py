@@ -82,6 +82,9 @@ LUCKY = [  # right wherever the inputs happen to be kind, for a reason that is n
     ("03.stability", lambda errors: 0.3),
     ("08.rank", lambda m, n, share: max(0, (round(share * (m * n + m)) - m) // (m + n))),
     ("08.rank", lambda m, n, share: min(right("08.rank", m, n, share), min(m, n) // 2)),
+    ("07.surgery", lambda network, X: right("07.surgery", network, np.maximum(X, 0))),
+    ("07.states", lambda network, X: right("07.states", network, X[1:])),
+    ("07.rollback", lambda net, scores, *data: right("07.rollback", net, abs(scores), *data)),
 ]
 
 

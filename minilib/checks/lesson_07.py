@@ -669,10 +669,10 @@ STATES = Task(
 
 
 def _rollback_cases(rng: np.random.Generator) -> list[tuple]:
-    """Draw four networks again and again, until no two ways to go wrong give the same masks."""
+    """Draw four networks until each way to go wrong shows in two of them, each in its own way."""
     while True:
         cases = [_rollback_case(rng, n_noisy, TIED) for n_noisy in (0, 6, 12)]
-        cases.append(_rollback_case(rng, 6, np.arange(N_HIDDEN) - N_HIDDEN // 2))
+        cases.append(_rollback_case(rng, 6, np.arange(-N_HIDDEN // 2, N_HIDDEN // 2) / 64))
         right = [_rollback(*case) for case in cases]
         wrong = [[way(*case) for case in cases] for way in WRONG_MASKS.values()]
         differ = [sum(map(_differ, right, masks)) for masks in wrong]
@@ -684,7 +684,7 @@ def _rollback_cases(rng: np.random.Generator) -> list[tuple]:
 N_HIDDEN = 24
 
 # Enough equal ones for np.argsort without kind="stable" to mix them.
-TIED = np.repeat([-1, 1, 2], N_HIDDEN // 3)
+TIED = np.repeat([-1, 1, 2], N_HIDDEN // 3) / 64
 
 
 def _differ(first: Array, second: Array) -> bool:
@@ -702,12 +702,12 @@ def _rollback_case(rng: np.random.Generator, n_noisy: int, scores: Array) -> tup
         first = (_quarters(rng, N_HIDDEN, 5), _quarters(rng, N_HIDDEN))
         first[1][0] = -(X @ first[0][0]).max()
         # The rest of each output is a multiple of 1/64.
-        last = (_quarters(rng, 4, N_HIDDEN), _quarters(rng, 4) + np.arange(4) / 256)
+        last = (_quarters(rng, 4, N_HIDDEN), _quarters(rng, 4) - 3 + np.arange(4) / 256)
         network = [first, last]
         y = _answers(network, X)
         noisy = rng.permutation(64)[:n_noisy]
         y[noisy] = (y[noisy] + rng.integers(1, 4, n_noisy)) % 4
-        scores = rng.permutation(scores) / 4
+        scores = rng.permutation(scores)
         kept = _rollback(network, scores, X, y, (n_noisy + int(rng.integers(10, 24))) / 64)
         limit = _error(network, X, y, kept)
         if 6 <= kept.sum() <= 20 and limit > n_noisy / 64:
