@@ -10,7 +10,7 @@ from minilib.checks.task import Mistake, Task, same_as
 
 Array = np.ndarray
 Network = list[tuple[Array, Array]]
-Rounding = Callable[[float], int]
+Rounding = Callable[[int, float], int]
 
 
 def _mask(scores: Array, n_removed: int) -> Array:
@@ -35,6 +35,7 @@ def _row_cases(rng: np.random.Generator) -> list[tuple[Array, float]]:
         (rng.permutation(strengths) * rng.standard_normal((3, 10)), 0.76),
         (rng.permutation(strengths) * rng.standard_normal((3, 7)), 0.5),
         (tall, 0.5),
+        (rng.integers(1, 4, (12, 7)) * rng.choice([-1.0, 1.0], (12, 7)), 0.5),
         (rng.permutation(one_value), 0.35),
         (rng.standard_normal((4, 3)), 0.0),
         (rng.standard_normal((2, 6)), 1.0),
@@ -92,6 +93,8 @@ def _from_the_kept_on(weight: Array, sparsity: float) -> Array:
 def _decided_by_a_threshold(answer: Array, weight: Array, sparsity: float) -> bool:
     """Whether in each row all that is kept is larger than all that is removed, ties included."""
     mask, size = np.asarray(answer), np.abs(weight)
+    if not mask.any() and np.any(np.ptp(size, axis=1)):
+        return False  # nothing is left to be larger
     smallest_kept = np.where(mask, size, np.inf).min(axis=1)
     largest_removed = np.where(mask, -np.inf, size).max(axis=1)
     return sparsity in (0, 1) or bool(np.all(smallest_kept > largest_removed))
@@ -99,16 +102,12 @@ def _decided_by_a_threshold(answer: Array, weight: Array, sparsity: float) -> bo
 
 def _other_ties(answer: Array, weight: Array, sparsity: float) -> bool:
     """Whether only the choice among weights of equal size is wrong."""
-    kept = np.where(answer, np.abs(weight), 0.0)
+    mask = np.asarray(answer)
+    kept = np.where(mask, np.abs(weight), 0.0)
     right = np.where(_row_mask(weight, sparsity), np.abs(weight), 0.0)
     return np.array_equal(np.sort(kept), np.sort(right)) and np.array_equal(
-        np.sum(answer, axis=1), np.sum(_row_mask(weight, sparsity), axis=1)
+        np.sum(mask, axis=1), np.sum(_row_mask(weight, sparsity), axis=1)
     )
-
-
-def _wrong_end(answer: Array, weight: Array, sparsity: float) -> bool:
-    """Whether nothing is removed where all should be, or the other way round."""
-    return sparsity in (0, 1) and bool(np.all(np.asarray(answer) == sparsity))
 
 
 ROW_MASK = Task(
@@ -173,8 +172,8 @@ ROW_MASK = Task(
         ),
         Mistake(
             "percent",
-            "you take the sparsity for a percentage, so hardly anything goes. It is a fraction: "
-            "0.45 removes 45 % of the weights.",
+            "no weight goes, or hardly any, as if the sparsity were a percentage. It is a "
+            "fraction: 0.45 removes 45 % of the weights.",
             same_as(
                 _by_row(lambda n_in, sparsity: _exactly(n_in, sparsity / 100)),
                 *[
@@ -213,6 +212,12 @@ ROW_MASK = Task(
             same_as(_by_row(lambda n_in, sparsity: math.floor(sparsity * n_in + 0.5))),
         ),
         Mistake(
+            "halves rounded down",
+            "you round every half down. Python's round takes the even neighbour: 2.5 gives 2, but "
+            "3.5 gives 4. Remove round(sparsity * n_in).",
+            same_as(_by_row(lambda n_in, sparsity: math.ceil(sparsity * n_in - 0.5))),
+        ),
+        Mistake(
             "kept rounded",
             "you round the number that is kept. Where it lies half between two whole numbers that "
             "gives another mask: round the number that is removed.",
@@ -226,16 +231,18 @@ ROW_MASK = Task(
         ),
         Mistake(
             "wrong at the ends",
-            "at sparsity 0 you remove everything, or at 1 nothing. A slice from the end does that: "
-            "[-k:] with k = 0 is the whole list. Take [:k], counted from the front.",
-            _wrong_end,
+            "your masks are right in between, but at sparsity 0 nothing goes and at 1 everything. "
+            "Do not hold k between 1 and n_in - 1, and take [:k] from the front: [-k:] with k = 0 "
+            "is the whole list.",
+            lambda answer, weight, sparsity: sparsity in (0, 1),
         ),
         Mistake(
             "whole rows",
             "you keep or remove whole rows, as article A does with its norm. Weight pruning looks "
             "at each weight: every row loses the same number of its own.",
             lambda answer, weight, sparsity: bool(
-                np.all(np.asarray(answer) == np.asarray(answer)[:, :1])
+                np.any(np.asarray(answer))
+                and np.all(np.asarray(answer) == np.asarray(answer)[:, :1])
             ),
         ),
         Mistake(
@@ -344,7 +351,19 @@ def _smallest(weight: Array, sparsity: float) -> Array:
 
 
 def _smallest_rounded(rounding: Rounding) -> MaskOf:
-    return lambda weight, sparsity: _mask(np.abs(weight), rounding(sparsity * weight.size))
+    return lambda weight, sparsity: _mask(np.abs(weight), rounding(weight.size, sparsity))
+
+
+_HALVES_UP: tuple[Rounding, ...] = (
+    lambda size, sparsity: math.floor(sparsity * size + 0.5),
+    lambda size, sparsity: size - round((1 - sparsity) * size),
+)
+_WRONG_ROUNDINGS: tuple[Rounding, ...] = (
+    lambda size, sparsity: math.floor(sparsity * size),
+    lambda size, sparsity: math.ceil(sparsity * size),
+    lambda size, sparsity: math.ceil(sparsity * size - 0.5),
+    *_HALVES_UP,
+)
 
 
 def _last_ties(weight: Array, sparsity: float) -> Array:
@@ -369,8 +388,8 @@ _WRONG_MASKS: dict[str, tuple[str, tuple[MaskOf, ...]]] = {
         (lambda weight, sparsity: _smallest(weight, 1 - sparsity),),
     ),
     "percent": (
-        "you take the sparsity for a percentage, so hardly anything goes. It is a fraction: 0.45 "
-        "removes 45 % of the weights.",
+        "no weight goes, or hardly any, as if the sparsity were a percentage. It is a fraction: "
+        "0.45 removes 45 % of the weights.",
         (
             lambda weight, sparsity: _smallest(weight, sparsity / 100),
             lambda weight, sparsity: np.abs(weight) > np.percentile(np.abs(weight), sparsity),
@@ -411,9 +430,9 @@ _WRONG_MASKS: dict[str, tuple[str, tuple[MaskOf, ...]]] = {
         (_last_ties,),
     ),
     "rounding": (
-        "you do not round the number of removed weights to the nearest. Remove exactly "
-        "round(sparsity * number of weights).",
-        (_smallest_rounded(math.floor), _smallest_rounded(math.ceil)),
+        "you do not round the number of removed weights as Python's round does, to the nearest "
+        "and halves to the even one. Remove exactly round(sparsity * number of weights).",
+        tuple(_smallest_rounded(rounding) for rounding in _WRONG_ROUNDINGS),
     ),
 }
 
@@ -443,7 +462,8 @@ _WRONG_ERRORS: dict[str, tuple[str, ErrorOf]] = {
         _error_by(_logits_without_biases),
     ),
     "wrong answers counted": (
-        "you count the wrong answers. The error is their share: divide by the number of rows.",
+        "your error is a count of wrong answers or a percentage, not a share. Divide the count by "
+        "the number of rows, and leave it at that.",
         lambda network, X, y: len(y) * _error(network, X, y),
     ),
 }
@@ -493,51 +513,65 @@ _prune = _together(_smallest)
 def _restore_cases(rng: np.random.Generator) -> list[tuple]:
     """Draw searches that end early, although a later network would be good enough, and others.
 
-    The numbers say how many of 32 rows the original and each pruned network get wrong, and how
-    many wrong answers are allowed.
+    The numbers say how many rows the original and each pruned network get wrong, and how many
+    wrong answers are allowed. Two searches start from an original that is not good enough.
     """
+    deep, flat, small = (6, 10, 8, 4), (8, 12, 5), (5, 9, 4)
+
+    def drawn(widths: Sequence[int], *, round_up: bool) -> list[float]:
+        return _five_sparsities(rng, widths, round_up=round_up)
+
     return [
-        _search(rng, (6, 10, 8, 4), wrong=(5, 3, 6, 10, 5, 12), allowed=6, round_up=True),
-        _search(rng, (8, 12, 5), wrong=(4, 6, 5, 9, 13, 7), allowed=8, round_up=False),
-        _search(rng, (5, 8, 8, 4), wrong=(3, 4, 6, 5, 7, 8), allowed=8, round_up=False),
-        _search(rng, (8, 12, 5), wrong=(3, 8, 5, 9, 4, 12), allowed=6, round_up=True),
-        _search(rng, (8, 12, 5), wrong=(0, 0, 0, 5, 2, 9), allowed=4, round_up=True),
+        _search(rng, deep, drawn(deep, round_up=True), wrong=(5, 3, 6, 10, 5, 12), allowed=6),
+        _search(rng, flat, drawn(flat, round_up=False), wrong=(4, 6, 5, 9, 13, 7), allowed=8),
+        _search(rng, deep, drawn(deep, round_up=False), wrong=(3, 4, 6, 5, 7, 8), allowed=8),
+        _search(rng, flat, drawn(flat, round_up=True), wrong=(3, 8, 5, 9, 4, 12), allowed=6),
+        _search(rng, flat, drawn(flat, round_up=True), wrong=(0, 0, 0, 5, 2, 9), allowed=4),
+        _search(rng, small, [0.3, 0.5, 0.6], wrong=(9, 4, 5, 8), allowed=6),  # 40.5 weights
+        _search(rng, small, [0.2, 0.4, 1.0], wrong=(3, 5, 4, 9), allowed=10),
+        _search(rng, flat, [0.1, 0.2, 0.3], wrong=(8, 7, 5, 4), allowed=6, n_rows=128),
         _patient_search(rng),
         *[_search_misled_by(logits, rng) for logits in _WRONG_LOGITS],
     ]
 
 
-def _drawn_search(
-    rng: np.random.Generator, widths: Sequence[int], n_rows: int, *, round_up: bool
-) -> tuple[Network, list[float], list[Network], Array]:
-    """Draw a network, sparsities that call for rounding up or down, the networks and rows."""
-    network = _network(rng, widths)
-    n_weights = sum(W.size for W, _ in network)
+def _five_sparsities(
+    rng: np.random.Generator, widths: Sequence[int], *, round_up: bool
+) -> list[float]:
+    """Draw sparsities that call for rounding up or down."""
+    n_weights = sum(n_in * n_out for n_in, n_out in pairwise(widths))
     low, high = (0.55, 0.95) if round_up else (0.05, 0.45)
-    sparsities = _sparsities(
+    return _sparsities(
         rng,
         (0.1, 0.22, 0.34, 0.46, 0.58),
         lambda values: (low < values * n_weights % 1) & (values * n_weights % 1 < high),
     )
+
+
+def _drawn_search(
+    rng: np.random.Generator, widths: Sequence[int], sparsities: list[float], n_rows: int
+) -> tuple[list[Network], Array]:
+    """Draw a network and rows; give it as it is and pruned, and the rows with clear answers."""
+    network = _network(rng, widths)
     networks = [network, *(_prune(network, sparsity) for sparsity in sparsities)]
     X = rng.standard_normal((n_rows, widths[0]))
-    return network, sparsities, networks, X[_clear(networks, X)]
+    return networks, X[_clear(networks, X)]
 
 
 def _search(
     rng: np.random.Generator,
     widths: Sequence[int],
-    *,
+    sparsities: list[float],
     wrong: Sequence[int],
     allowed: int,
-    round_up: bool,
+    n_rows: int = 32,
 ) -> Search:
     while True:
-        network, sparsities, networks, X = _drawn_search(rng, widths, 200, round_up=round_up)
-        rows, labels = _labels_with(_answers(networks, X), wrong, n_rows=32)
-        if len(rows) == 32:
-            order = rng.permutation(32)
-            return network, sparsities, X[rows][order], labels[order], allowed / 32
+        networks, X = _drawn_search(rng, widths, sparsities, 6 * n_rows)
+        rows, labels = _labels_with(_answers(networks, X), wrong, n_rows)
+        if len(rows) == n_rows:
+            order = rng.permutation(n_rows)
+            return networks[0], sparsities, X[rows][order], labels[order], allowed / n_rows
 
 
 def _patient_search(rng: np.random.Generator) -> Search:
@@ -547,17 +581,18 @@ def _patient_search(rng: np.random.Generator) -> Search:
     """
     masks = [mask_of for _, masks in _WRONG_MASKS.values() for mask_of in masks]
     while True:
-        network, sparsities, networks, X = _drawn_search(rng, (6, 10, 8, 4), 200, round_up=False)
+        sparsities = _five_sparsities(rng, (6, 10, 8, 4), round_up=False)
+        networks, X = _drawn_search(rng, (6, 10, 8, 4), sparsities, 200)
         answers = _answers(networks, X)
         rows = np.flatnonzero(answers[0] != answers[-1])[:32]
         X, y = X[rows], answers[0, rows]
-        first = [_together(mask_of)(network, sparsities[0]) for mask_of in masks]
+        first = [_together(mask_of)(networks[0], sparsities[0]) for mask_of in masks]
         if (
             len(y) == 32
             and all(0 < _error(pruned, X, y) < 1 for pruned in networks[1:-1])
             and all(_error(pruned, X, y) < 1 for pruned in first)
         ):
-            return network, sparsities, X, y, 31 / 32
+            return networks[0], sparsities, X, y, 31 / 32
 
 
 def _search_misled_by(logits: LogitsOf, rng: np.random.Generator) -> Search:
@@ -567,7 +602,8 @@ def _search_misled_by(logits: LogitsOf, rng: np.random.Generator) -> Search:
     A row's label is what some network says, computed rightly or wrongly.
     """
     while True:
-        network, sparsities, networks, X = _drawn_search(rng, (6, 10, 8, 4), 70, round_up=False)
+        sparsities = _five_sparsities(rng, (6, 10, 8, 4), round_up=False)
+        networks, X = _drawn_search(rng, (6, 10, 8, 4), sparsities, 70)
         X = X[:64]
         said = np.concatenate([_answers(networks, X), _answers(networks, X, logits)])
         y = rng.permuted(said, axis=0)[0]
@@ -577,7 +613,7 @@ def _search_misled_by(logits: LogitsOf, rng: np.random.Generator) -> Search:
             _leading(good) for good in (right <= limit, 1 - right <= limit, 1 - right >= limit)
         )
         if len(X) == 64 and end > 0 and _leading(misled <= limit) not in (0, end, *others):
-            return network, sparsities, X, y, limit
+            return networks[0], sparsities, X, y, limit
 
 
 def _labels_with(answers: Array, wrong: Sequence[int], n_rows: int) -> tuple[Array, Array]:
@@ -652,8 +688,8 @@ RESTORE = Task(
     (
         Mistake(
             "original returned",
-            "you return the network you were given, whatever passes. A candidate that passes "
-            "becomes the accepted one: accepted = candidate.",
+            "you return the network you were given, with all its weights, whatever passes. Prune a "
+            "copy, and if that passes, make it the accepted one: accepted = candidate.",
             same_as(lambda network, *_: network),
         ),
         Mistake(
@@ -688,8 +724,8 @@ RESTORE = Task(
         ),
         Mistake(
             "equal refused",
-            "you refuse a network whose error equals the limit. Only an error that exceeds it is "
-            "refused: compare with >.",
+            "you refuse a network whose error equals the limit, or your error is a little too "
+            "large. Only an error that exceeds the limit is refused: compare with >.",
             same_as(_search_by(lambda errors, limit, _: _leading(errors < limit))),
         ),
         Mistake(
@@ -796,27 +832,30 @@ def _sensitivity_cases(rng: np.random.Generator) -> list[tuple]:
     return [
         _sensitivity_case(rng, (6, 10, 8, 4), (0.2, 0.4, 0.6, 0.8)),
         _sensitivity_case(rng, (8, 12, 5), (0.3, 0.5, 0.7)),
-        _sensitivity_case(rng, (5, 9, 9, 4), (0.25, 0.5, 0.75)),
+        _sensitivity_case(rng, (5, 9, 9, 4), (0.25, 0.75), (0.0, 0.5, 1.0)),
     ]
 
 
 def _sensitivity_case(
-    rng: np.random.Generator, widths: Sequence[int], starts: Sequence[float]
+    rng: np.random.Generator,
+    widths: Sequence[int],
+    starts: Sequence[float],
+    fixed: Sequence[float] = (),
 ) -> tuple[Network, list[float], Array, Array]:
     """Draw a network that is sometimes better for having lost weights.
 
+    With fixed sparsities, one whose rises show a half rounded up or a weight too many.
     A row's label is what the network says, or what it says with one layer pruned.
     """
+    sizes = np.array([n_in * n_out for n_in, n_out in pairwise(widths)])
     while True:
         network = _network(rng, widths)
-        sizes = np.array([W.size for W, _ in network])
-        sparsities = _sparsities(
+        drawn = _sparsities(
             rng,
             starts,
-            lambda values, sizes=sizes: np.all(
-                abs(np.outer(values, sizes) % 1 - 0.5) > 0.05, axis=1
-            ),
+            lambda values: np.all(abs(np.outer(values, sizes) % 1 - 0.5) > 0.05, axis=1),
         )
+        sparsities = sorted([*fixed, *drawn])
         candidates = [
             _with_layer_pruned(network, number, sparsity)
             for number in range(len(network))
@@ -826,8 +865,14 @@ def _sensitivity_case(
         X = X[_clear([network, *candidates], X)][:128]
         answers = _answers([*[network] * len(candidates), *candidates], X)
         y = rng.permuted(answers, axis=0)[0]
-        if len(X) == 128 and _rises(network, sparsities, X, y).min() < 0:
-            return network, sparsities, X, y
+        case = network, sparsities, X, y
+        if len(X) == 128 and (_tells_roundings(*case) if fixed else _rises(*case).min() < 0):
+            return case
+
+
+def _tells_roundings(*case: object) -> bool:
+    rises = _rises(*case)
+    return not any(np.array_equal(rises, misrounded(*case)) for misrounded in _MISROUNDED)
 
 
 def _with_layer_pruned(
@@ -910,6 +955,15 @@ def _chosen_by(mask_of: MaskOf) -> Callable[..., Array]:
         lambda network, number, sparsity: _with_layer_pruned(network, number, sparsity, mask_of)
     )
 
+
+_MISROUNDED = [
+    _chosen_by(_smallest_rounded(rounding))
+    for rounding in (
+        *_HALVES_UP,
+        lambda size, sparsity: max(1, round(sparsity * size)),
+        lambda size, sparsity: min(size - 1, round(sparsity * size)),
+    )
+]
 
 SENSITIVITY = Task(
     "06.sensitivity",

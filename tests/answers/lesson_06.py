@@ -516,6 +516,9 @@ WRONG = {
         "halves rounded up": row_mask_that_removes(
             lambda n_out, n_in, sparsity: int(sparsity * n_in + 0.5)
         ),
+        "halves rounded down": row_mask_that_removes(
+            lambda n_out, n_in, sparsity: math.ceil(sparsity * n_in - 0.5)
+        ),
         "kept rounded": row_mask_that_removes(
             lambda n_out, n_in, sparsity: n_in - round((1 - sparsity) * n_in)
         ),
