@@ -105,6 +105,10 @@ def magnitude_masks(weights: Mapping[str, Tensor], sparsity: float) -> dict[str,
 def apply_masks(model: nn.Module, masks: Masks) -> nn.Module:
     """Copy a network with zeros where the masks are False.
 
+    Given the network as it was before training, with masks found after it, this rewinds: the
+    survivors go back to where they started, and training begins again with fewer weights
+    (J. Frankle, M. Carbin 2018, arXiv:1803.03635).
+
     Parameters
     ----------
     model : torch.nn.Module

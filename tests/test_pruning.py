@@ -558,3 +558,21 @@ def test_what_was_removed_may_come_back_and_more_does_where_it_fades_slowly():
 def test_steps_of_no_whole_number_are_refused(step):
     with pytest.raises(ValueError, match="each step is a whole number of at least 1, got"):
         prune_while_training({}, {step: 0.5}, fade=0.1)
+
+
+def test_iterative_pruning_with_rewinding_starts_each_round_where_training_began():
+    start, data = mlp((3, 12, 2), seed=0), random_examples()
+    masks, ticket = magnitude_masks(named_weights(start), 0.0), start
+    for sparsity in geometric_sparsities(0.8, 3):
+        trained = copy.deepcopy(ticket)
+        fit(trained, data, epochs=3, seed=0, batch_size=8, after_step=keep_zeros(masks))
+        earlier, masks = masks, magnitude_masks(named_weights(trained), sparsity)
+        ticket = apply_masks(start, masks)
+        for name, mask in masks.items():
+            assert not (mask & ~earlier[name]).any()
+            assert not named_weights(trained)[name][~earlier[name]].any()
+            first, rewound = named_weights(start)[name], named_weights(ticket)[name]
+            assert torch.equal(rewound, first * mask)
+            assert not torch.equal(named_weights(trained)[name][mask], first[mask])
+    removed = sum(int((~mask).sum()) for mask in masks.values())
+    assert removed == round(0.8 * (3 * 12 + 12 * 2))
