@@ -5,15 +5,16 @@ step is chosen on the last 10,000 of them; the test digits are looked at once pe
 """
 
 import time
+from collections.abc import Sequence
 from statistics import mean
 from typing import NamedTuple
 
-import torch
 from torch import nn
 
 from benchmarks.table import markdown
 from minilib.datasets import load_mnist
 from minilib.models import LENET_300_100, mlp
+from minilib.progress import progress
 from minilib.training import Examples, error_rate, fit, sgd
 
 SEEDS = (0, 1, 2)
@@ -62,15 +63,14 @@ def chosen(epochs: int, train: Examples) -> Recipe:
     return min(recipes, key=lambda recipe: mean(outcome(recipe, learned, held_out)[0]))
 
 
-def main() -> None:
-    """Print the table."""
-    torch.set_num_threads(1)
-    train, test = (Examples.of(load_mnist(part)) for part in ("train", "test"))
-    recipes = [Recipe(epochs=4), chosen(4, train), chosen(10, train)]
+def table(recipes: Sequence[Recipe], train: Examples, test: Examples) -> str:
+    """Write the table of errors, one row for each recipe."""
     heading = ["epochs", "lr", "weight decay"]
     heading += [f"error, seed {seed}" for seed in SEEDS] + ["mean", "CPU seconds, at most"]
-    print(markdown(heading, [row(recipe, train, test) for recipe in recipes]))
+    return markdown(heading, [row(recipe, train, test) for recipe in progress(recipes, "recipes")])
 
 
-if __name__ == "__main__":
-    main()
+def report() -> str:
+    """Choose the step sizes, train, and give the section of this part."""
+    train, test = (Examples.of(load_mnist(part)) for part in ("train", "test"))
+    return table([Recipe(epochs=4), chosen(4, train), chosen(10, train)], train, test)

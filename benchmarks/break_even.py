@@ -11,7 +11,6 @@ from functools import partial
 from itertools import product
 
 import numpy as np
-import torch
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 
@@ -90,15 +89,9 @@ def sizes(model: nn.Sequential) -> str:
     return markdown(["zeros", *files[SPARSITIES[0]]], rows)
 
 
-def main() -> None:
-    """Print the tables."""
-    torch.set_num_threads(1)
+def report() -> str:
+    """Train a network, prune it, and give the section of this part."""
     train, test = (Examples.of(load_mnist(part)) for part in ("train", "test"))
     model = mlp(LENET_300_100, seed=0)
     fit(model, train, epochs=4, seed=0)
-    print(times(model, test.x[:1024], n_pairs=100))
-    print(sizes(model))
-
-
-if __name__ == "__main__":
-    main()
+    return f"{times(model, test.x[:1024], n_pairs=100)}\n{sizes(model)}"

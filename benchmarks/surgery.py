@@ -96,15 +96,9 @@ def speed(model: nn.Sequential, x: Tensor, n_pairs: int) -> str:
     return markdown([*heading, "whole / small (quartiles)"], rows)
 
 
-def main() -> None:
-    """Print the tables."""
-    torch.set_num_threads(1)
+def report() -> str:
+    """Train a network, take it apart, and give the section of this part."""
     train, test = (Examples.of(load_mnist(part)) for part in ("train", "test"))
     model = mlp(LENET_300_100, seed=0)
     fit(model, train, epochs=4, seed=0)
-    print(exactness(model, test.x, N_MASKS))
-    print(speed(model, test.x[:1024], n_pairs=100))
-
-
-if __name__ == "__main__":
-    main()
+    return f"{exactness(model, test.x, N_MASKS)}\n{speed(model, test.x[:1024], n_pairs=100)}"

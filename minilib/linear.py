@@ -17,7 +17,6 @@ Three quantities carry every method. With r = y - X w,
     gap           = P(w) - D(s r)                     (how far P(w) can be above its minimum)
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -153,21 +152,26 @@ class Moments:
 
     Attributes
     ----------
-    n, p : int
-        Rows and columns of the table.
-    gram_times : callable
-        Multiplies a vector of shape (p,) by X'X / n, in whichever order of products is cheaper.
+    n : int
+        Rows of the table.
     xy : float64 array of shape (p,)
         X'y / n.
     yy : float
         y'y / n.
+    gram : float64 array of shape (p, p), or None
+        X'X / n; None where the table has more columns than rows: then X itself is smaller.
+    X : array of shape (n, p), or None
+        The table, where ``gram`` is None.
+    sizes : float64 array of shape (p,)
+        Root mean square of each column.
     """
 
     n: int
-    p: int
-    gram_times: Callable[[Array], Array]
     xy: Array
     yy: float
+    gram: Array | None
+    X: Array | None
+    sizes: Array
 
     @classmethod
     def of(cls, X: Array, y: Array) -> "Moments":
@@ -186,10 +190,46 @@ class Moments:
         """
         X, y = check_table(X, y)
         n, p = X.shape
+        xy, yy = X.T @ y / n, float(y @ y / n)
         if p > n:
-            return cls(n, p, lambda v: X.T @ (X @ v) / n, X.T @ y / n, float(y @ y / n))
+            return cls(n, xy, yy, None, X, np.sqrt(np.einsum("ij,ij->j", X, X) / n))
         gram = X.T @ X / n
-        return cls(n, p, lambda v: gram @ v, X.T @ y / n, float(y @ y / n))
+        return cls(n, xy, yy, gram, None, np.sqrt(gram.diagonal()))
+
+    @property
+    def p(self) -> int:
+        """Columns of the table."""
+        return len(self.xy)
+
+    def gram_times(self, v: Array) -> Array:
+        """Multiply X'X / n by a vector, in whichever order of products is cheaper.
+
+        Parameters
+        ----------
+        v : array of shape (p,)
+            The vector.
+
+        Returns
+        -------
+        float64 array of shape (p,)
+        """
+        return self.X.T @ (self.X @ v) / self.n if self.gram is None else self.gram @ v
+
+    def gram_rows(self, columns: Array) -> Array:
+        """Compute some rows of X'X / n.
+
+        Parameters
+        ----------
+        columns : int array of shape (k,)
+            Which.
+
+        Returns
+        -------
+        float64 array of shape (k, p)
+        """
+        if self.gram is None:
+            return self.X[:, columns].T @ self.X / self.n
+        return self.gram[columns]
 
     @cached_property
     def curvature(self) -> float:
@@ -416,6 +456,30 @@ def duality_gap(X: Array, y: Array, w: Array, lam: float, *, l1_ratio: float = 1
         return float(explained @ explained) / (2 * len(y))
     correlation = X.T @ residual / len(y) - penalty.l2 * w
     return _gap(w, correlation, float(residual @ residual) / len(y), penalty)
+
+
+def gap_of(square: Array, fit: Array, norm: Array, steepest: Array, l1: Array | float) -> Array:
+    """Duality gap as a sum of terms that are never negative, for one w or for many.
+
+    For the L2 part, the table is thought of as having p more rows sqrt(n l2) I with target 0;
+    that turns the elastic net into a lasso with the same weights and objective.
+
+    Parameters
+    ----------
+    square, fit, norm, steepest : floats, or arrays of equal shape
+        Mean squared residual plus l2 ||w||^2; w'c; ||w||_1; largest absolute correlation.
+    l1 : float, or array of that shape
+        Factor of ||w||_1, above 0.
+
+    Returns
+    -------
+    float64 array of that shape
+        In the unit of y squared.
+    """
+    square = np.maximum(square, 1e-300)
+    feasible = l1 / np.maximum(steepest, 1e-300)
+    scale = np.maximum(np.minimum(1 + fit / square, feasible), -feasible)
+    return (1 - scale) ** 2 * square / 2 + np.maximum(l1 * norm - scale * fit, 0.0)
 
 
 def kkt_residual(X: Array, y: Array, w: Array, lam: float, *, l1_ratio: float = 1.0) -> float:
@@ -799,20 +863,11 @@ class _Descent:
 
 
 def _gap(w: Array, correlation: Array, mean_square: float, penalty: Penalty) -> float:
-    """P(w) - D(s r) as a sum of terms that are never negative.
-
-    For the L2 part, the table is thought of as having p more rows sqrt(n l2) I with target 0;
-    that turns the elastic net into a lasso with the same weights and objective.
-    """
+    """P(w) - D(s r), from what every method knows."""
     if penalty.l1 == 0:  # s = 1: the gap is the squared gradient over twice the curvature
         return float(correlation @ correlation) / (2 * penalty.l2)
-    square = mean_square + penalty.l2 * float(w @ w)
-    fit = float(w @ correlation)
-    steepest = float(np.abs(correlation).max())
-    feasible = penalty.l1 / steepest if steepest > 0 else np.inf
-    scale = max(-feasible, min((square + fit) / square, feasible)) if square > 0 else 0.0
-    slack = float(np.maximum(penalty.l1 * np.abs(w) - scale * w * correlation, 0).sum())
-    return (1 - scale) ** 2 * square / 2 + slack
+    square, fit = mean_square + penalty.l2 * float(w @ w), float(w @ correlation)
+    return float(gap_of(square, fit, np.abs(w).sum(), np.abs(correlation).max(), penalty.l1))
 
 
 def _solution(

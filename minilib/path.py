@@ -1,17 +1,32 @@
-"""Choosing lam: regularization paths and cross-validation over them.
+"""Regularization paths: the solutions for a whole grid of lam.
 
 The objective is that of `minilib.linear`. A path starts at the smallest lam whose weights are all
-zero and goes down; each solution starts from its neighbour's, which is close.
+zero and walks down the grid:
+
+1. it foresees: as long as no weight reaches or leaves zero, the weights follow a line, so several
+   solutions are proposed in one product of matrices;
+2. it certifies: what has a small enough duality gap is a solution, whoever proposed it;
+3. it corrects the first one that fails, with Newton steps on the weights that are not zero.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from minilib.linear import Moments, Scaling, fista_from, lambda_max, read_only, ridge
-from minilib.validation import check_count, check_finite, check_positive, check_share, check_table
+from minilib.active_set import ActiveSet
+from minilib.linear import Moments, fista_from, lambda_max, read_only, ridge
+from minilib.validation import (
+    check_count,
+    check_finite,
+    check_nonnegative,
+    check_positive,
+    check_share,
+)
 
 Array = np.ndarray
+
+AHEAD = 8
+"""So many solutions are foreseen at most at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +40,7 @@ class Path:
     weights : float64 array of shape (n_lams, p)
         One row of weights per lam.
     gaps : float64 array of shape (n_lams,)
-        Duality gap of each row, in the unit of y squared.
+        Duality gap of each row, in the unit of y squared, with what rounding may hide of it.
     converged : bool array of shape (n_lams,)
         Whether each gap met the tolerance.
     """
@@ -34,68 +49,6 @@ class Path:
     weights: Array
     gaps: Array
     converged: Array
-
-
-@dataclass(frozen=True, eq=False)
-class CrossValidation:
-    """Errors on rows left out, for each lam, and the path on all rows.
-
-    Attributes
-    ----------
-    errors : float64 array of shape (n_lams, n_folds)
-        Mean squared error on the rows left out, in the unit of y squared.
-    path : Path
-        Fitted to all rows, standardized by ``scaling``.
-    scaling : Scaling
-        Mean and scale of the columns of all rows.
-    intercept : float
-        Mean of y over all rows.
-    """
-
-    errors: Array
-    path: Path
-    scaling: Scaling
-    intercept: float
-
-    @property
-    def mean(self) -> Array:
-        """Mean error over the folds, shape (n_lams,)."""
-        return self.errors.mean(axis=1)
-
-    @property
-    def standard_error(self) -> Array:
-        """Standard error of that mean, shape (n_lams,)."""
-        return self.errors.std(axis=1, ddof=1) / np.sqrt(self.errors.shape[1])
-
-    @property
-    def best(self) -> int:
-        """Index of the lam with the smallest mean error."""
-        return int(self.mean.argmin())
-
-    @property
-    def one_standard_error(self) -> int:
-        """Index of the largest lam whose mean error is within one standard error of the best.
-
-        Source: Breiman, Friedman, Olshen and Stone 1984, "Classification and Regression Trees".
-        """
-        limit = self.mean[self.best] + self.standard_error[self.best]
-        return int(np.flatnonzero(self.mean <= limit)[0])
-
-    def predict(self, X: Array, index: int) -> Array:
-        """Predictions of the path's solution number ``index``.
-
-        Parameters
-        ----------
-        X : array of shape (m, p)
-            Rows in the original units.
-        index : int
-            Which lam, for example ``best`` or ``one_standard_error``.
-
-        Returns
-        -------
-        float64 array of shape (m,)
-        """
-        return self.scaling.apply(X) @ self.path.weights[index] + self.intercept
 
 
 def lambda_grid(
@@ -142,7 +95,7 @@ def regularization_path(
     *,
     l1_ratio: float = 1.0,
     tol: float = 1e-6,
-    max_steps: int = 10_000,
+    max_steps: int = 1_000,
 ) -> Path:
     """Solve for each lam, from large to small, each from its neighbour's solution.
 
@@ -159,22 +112,17 @@ def regularization_path(
     tol : float
         Each gap is at most ``tol`` times the objective of w = 0, where it converged.
     max_steps : int
-        Steps per lam at most.
+        At most so many Newton steps per lam, and so many FISTA steps where these do not converge.
 
     Returns
     -------
     Path
     """
-    X, y = check_table(X, y)
-    lams = lambda_grid(X, y, l1_ratio=l1_ratio) if lams is None else _check_lams(lams)
-    if check_share("l1_ratio", l1_ratio) == 0:
-        solutions = [ridge(X, y, lam) for lam in lams]
-    else:
-        moments, w, solutions = Moments.of(X, y), np.zeros(X.shape[1]), []
-        for lam in lams:
-            solution = fista_from(w, moments, lam, l1_ratio=l1_ratio, tol=tol, max_steps=max_steps)
-            w = solution.w
-            solutions.append(solution)
+    lams = lambda_grid(X, y, l1_ratio=l1_ratio) if lams is None else lams
+    if check_share("l1_ratio", l1_ratio) > 0:
+        return path_from(Moments.of(X, y), lams, l1_ratio=l1_ratio, tol=tol, max_steps=max_steps)
+    lams = _check_options(lams, tol, max_steps)
+    solutions = [ridge(X, y, lam) for lam in lams]
     return Path(
         read_only(lams),
         read_only([solution.w for solution in solutions]),
@@ -183,100 +131,63 @@ def regularization_path(
     )
 
 
-def fold_rows(n_rows: int, n_folds: int, *, seed: int) -> list[Array]:
-    """Deal the rows out to folds at random, as evenly as possible.
-
-    Parameters
-    ----------
-    n_rows : int
-        How many rows there are, at least 2.
-    n_folds : int
-        How many folds, at least 2 and at most ``n_rows``.
-    seed : int
-        Seed of the shuffle.
-
-    Returns
-    -------
-    list of int arrays
-        The rows of each fold, ascending; every row is in exactly one.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer rows than folds.
-    """
-    check_count("n_rows", n_rows, least=2)
-    check_count("n_folds", n_folds, least=2)
-    check_count("seed", seed, least=0)
-    if n_rows < n_folds:
-        raise ValueError(
-            f"n_folds is at most the number of rows, got {n_folds} folds for {n_rows} rows. "
-            f"Write n_folds={n_rows} to leave one row out at a time."
-        )
-    shuffled = np.random.default_rng(seed).permutation(n_rows)
-    return [np.sort(rows) for rows in np.array_split(shuffled, n_folds)]
-
-
-def cross_validate(
-    X: Array,
-    y: Array,
-    lams: Array | None = None,
+def path_from(
+    moments: Moments,
+    lams: Array,
     *,
     l1_ratio: float = 1.0,
-    n_folds: int = 5,
-    seed: int = 0,
     tol: float = 1e-6,
-    max_steps: int = 10_000,
-) -> CrossValidation:
-    """Errors of a whole path on rows it has not seen; each fold is scaled by its own training rows.
+    max_steps: int = 1_000,
+) -> Path:
+    """Solve for each lam on a table measured before: what cross-validation calls for each fold.
 
     Parameters
     ----------
-    X : array of shape (n, p)
-        Inputs in their original units; no scaling or centring is needed.
-    y : array of shape (n,)
-        Targets.
-    lams : array of shape (n_lams,), optional
-        Strengths above 0, from large to small; `lambda_grid` of all rows if not given.
+    moments : Moments
+        The table, measured once.
+    lams : array of shape (n_lams,)
+        Strengths above 0, from large to small.
     l1_ratio : float
-        1 for the lasso, 0 for ridge (then ``lams`` must be given), between them the elastic net.
-    n_folds : int
-        How many folds, at least 2.
-    seed : int
-        Seed of the shuffle that deals rows out to folds.
-    tol : float
-        Tolerance of each solution, as in `regularization_path`.
-    max_steps : int
-        Steps per lam at most.
+        1 for the lasso, below 1 and above 0 for the elastic net.
+    tol, max_steps : float, int
+        As in `regularization_path`.
 
     Returns
     -------
-    CrossValidation
+    Path
     """
-    X, y = check_table(X, y)
-    folds = fold_rows(len(y), n_folds, seed=seed)
-    scaling, intercept = Scaling.of(X), float(y.mean())
-    path = regularization_path(
-        scaling.apply(X), y - intercept, lams, l1_ratio=l1_ratio, tol=tol, max_steps=max_steps
-    )
-    errors = np.empty((len(path.lams), n_folds))
-    for k, rows in enumerate(folds):
-        train = np.delete(np.arange(len(y)), rows)
-        inside, mean = Scaling.of(X[train]), y[train].mean()
-        fitted = regularization_path(
-            inside.apply(X[train]),
-            y[train] - mean,
-            path.lams,
-            l1_ratio=l1_ratio,
-            tol=tol,
-            max_steps=max_steps,
-        )
-        predictions = inside.apply(X[rows]) @ fitted.weights.T + mean
-        errors[:, k] = ((y[rows, None] - predictions) ** 2).mean(axis=0)
-    return CrossValidation(read_only(errors), path, scaling, intercept)
+    lams, allowed = _check_options(lams, tol, max_steps), tol * moments.yy / 2
+    weights, gaps = np.zeros((len(lams), moments.p)), np.empty(len(lams))
+    place = ActiveSet(moments, l1_ratio, 0.0, np.zeros(moments.p))
+    options = {"l1_ratio": l1_ratio, "tol": tol, "max_steps": max_steps}
+    done, ahead = 0, 1
+    while done < len(lams):
+        foreseen, correlations, certified = place.foresee(lams[done : done + ahead])
+        passed = certified <= allowed
+        n_good = len(passed) if passed.all() else int(passed.argmin())
+        good = slice(done, done + n_good)
+        weights[good, place.active], gaps[good] = foreseen[:n_good], certified[:n_good]
+        done += n_good
+        if n_good == len(foreseen):
+            place.stand_at(lams[done - 1], foreseen[-1], correlations[-1])
+            ahead = min(2 * ahead, AHEAD)
+            continue
+        place.stand_at(lams[done], foreseen[n_good], correlations[n_good])
+        gap = place.correct(allowed, max_steps)
+        if gap == np.inf:
+            start = np.zeros(moments.p)
+            start[place.active] = place.w
+            solution = fista_from(start, moments, lams[done], **options)
+            place = ActiveSet(moments, l1_ratio, lams[done], solution.w)
+            gap = place.gap
+        weights[done, place.active], gaps[done] = place.w, gap
+        done, ahead = done + 1, max(1, n_good)
+    return Path(*map(read_only, (lams, weights, gaps, gaps <= allowed)))
 
 
-def _check_lams(lams: Array) -> Array:
+def _check_options(lams: Array, tol: float, max_steps: int) -> Array:
+    check_nonnegative("tol", tol)
+    check_count("max_steps", max_steps)
     lams = check_finite("lams", lams)
     if lams.ndim != 1 or len(lams) == 0 or not (lams > 0).all():
         raise ValueError(f"lams is a non-empty vector of numbers above 0, got {lams}.")

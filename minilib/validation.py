@@ -91,8 +91,9 @@ def check_finite(name: str, values: Array) -> Array:
             f"np.asarray({name}, dtype=float)."
         )
     values = values.astype(np.float64)
-    bad = np.argwhere(~np.isfinite(values))
-    if len(bad):
+    finite = np.isfinite(values)
+    if not finite.all():
+        bad = np.argwhere(~finite)
         place = tuple(int(i) for i in bad[0])
         raise ValueError(
             f"{name} has {len(bad)} value(s) that are NaN or infinite, the first at index {place}. "

@@ -1,53 +1,25 @@
 from dataclasses import FrozenInstanceError
-from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from sklearn.linear_model import ElasticNet, Lasso, LassoCV, Ridge, enet_path, lasso_path
-from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from scipy.linalg import hilbert
+from sklearn.linear_model import enet_path, lasso_path
 
+from minilib.active_set import ActiveSet
+from minilib.cross_validation import cross_validate
 from minilib.datasets import load_breast_cancer, load_diabetes
-from minilib.linear import Scaling, coordinate_descent, duality_gap, lambda_max, ridge
-from minilib.path import (
-    CrossValidation,
-    Path,
-    cross_validate,
-    fold_rows,
-    lambda_grid,
-    regularization_path,
+from minilib.linear import (
+    Moments,
+    coordinate_descent,
+    duality_gap,
+    lambda_max,
+    objective,
+    ridge,
 )
-
-TABLES = [load_diabetes, load_breast_cancer]
-rngs = st.integers(0, 2**32 - 1).map(np.random.default_rng)
-
-
-@cache
-def standardized(load):
-    table = load()
-    return Scaling.of(table.X).apply(table.X), table.y - table.y.mean()
-
-
-def random_table(rng, n=20, p=4):
-    return rng.standard_normal((n, p)), rng.standard_normal(n)
-
-
-def centred_table(rng, n=20, p=4):
-    X, y = random_table(rng, n, p)
-    return Scaling.of(X).apply(X), y - y.mean()
-
-
-def choice_of(errors):
-    """A cross-validation with these errors, of which nothing else matters."""
-    n_lams = len(errors)
-    path = Path(
-        np.arange(n_lams, 0, -1.0), np.zeros((n_lams, 1)), np.zeros(n_lams), np.ones(n_lams)
-    )
-    return CrossValidation(np.array(errors), path, Scaling(np.zeros(1), np.ones(1)), 0.0)
-
+from minilib.path import lambda_grid, path_from, regularization_path
+from tests.tables import TABLES, centred_table, random_table, rngs, standardized
 
 # The grid
 
@@ -102,7 +74,7 @@ def test_a_grid_refuses_what_makes_no_grid_and_says_what_does(options, message):
 def test_each_row_of_a_path_is_the_solution_at_its_lam(load, l1_ratio):
     X, y = standardized(load)
     lams = lambda_grid(X, y, n_lams=8, l1_ratio=l1_ratio)
-    path = regularization_path(X, y, lams, l1_ratio=l1_ratio, tol=1e-15, max_steps=20_000)
+    path = regularization_path(X, y, lams, l1_ratio=l1_ratio, tol=1e-12)
     assert path.converged.all()
     for lam, w in zip(lams, path.weights, strict=True):
         alone = coordinate_descent(X, y, lam, l1_ratio=l1_ratio, tol=1e-15, max_steps=20_000)
@@ -159,7 +131,7 @@ def test_gaps_meet_the_tolerance_where_the_path_says_it_converged(rng, l1_ratio,
 
 def test_a_path_cut_short_says_where_it_did_not_converge():
     X, y = standardized(load_breast_cancer)
-    path = regularization_path(X, y, tol=1e-8, max_steps=3)
+    path = regularization_path(X, y, [lambda_max(X, y), 1e-3], tol=1e-8, max_steps=1)
     allowed = 1e-8 * (y @ y) / (2 * len(y))
     np.testing.assert_array_equal(path.converged, path.gaps <= allowed)
     assert path.converged[0]
@@ -216,230 +188,101 @@ def test_a_path_and_a_cross_validation_refuse_the_same_arguments(arguments, opti
         cross_validate(*arguments, n_folds=2, **options)
 
 
-# Folds
-
-
-@given(st.integers(2, 60), st.data())
-def test_folds_are_a_partition_as_even_as_possible(n_rows, data):
-    n_folds = data.draw(st.integers(2, n_rows))
-    folds = fold_rows(n_rows, n_folds, seed=data.draw(st.integers(0, 2**32)))
-    sizes = [len(rows) for rows in folds]
-    assert len(folds) == n_folds
-    assert np.sort(np.concatenate(folds)).tolist() == list(range(n_rows))
-    assert max(sizes) - min(sizes) <= 1
-    assert all((np.diff(rows) > 0).all() for rows in folds)
-
-
-def test_folds_depend_on_the_seed_only():
-    np.random.seed(1)  # noqa: NPY002
-    first = fold_rows(50, 5, seed=3)
-    np.random.seed(2)  # noqa: NPY002
-    again, other = fold_rows(50, 5, seed=3), fold_rows(50, 5, seed=4)
-    assert [rows.tolist() for rows in first] == [rows.tolist() for rows in again]
-    assert [rows.tolist() for rows in first] != [rows.tolist() for rows in other]
-
-
-def test_rows_that_stand_together_are_dealt_to_different_folds():
-    first = fold_rows(100, 5, seed=0)[0]
-    assert np.diff(first).max() > 5
-
-
-def test_fewer_rows_than_folds_are_told_the_most_folds_there_can_be():
-    message = (
-        "n_folds is at most the number of rows, got 5 folds for 3 rows. "
-        "Write n_folds=3 to leave one row out at a time."
-    )
-    with pytest.raises(ValueError, match=message):
-        fold_rows(3, 5, seed=0)
-    with pytest.raises(ValueError, match=message):
-        cross_validate(np.eye(3), np.arange(3), n_folds=5)
-    assert [len(rows) for rows in fold_rows(3, 3, seed=0)] == [1, 1, 1]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "seed", "message"),
-    [
-        ((10, 1), 0, "n_folds is a whole number of at least 2, got 1"),
-        ((10, 2.0), 0, "n_folds is a whole number of at least 2, got 2.0"),
-        ((10, True), 0, "n_folds is a whole number of at least 2, got True"),
-        ((1, 2), 0, "n_rows is a whole number of at least 2, got 1"),
-        ((10.0, 2), 0, "n_rows is a whole number of at least 2, got 10.0"),
-        ((10, 2), None, "seed is a whole number of at least 0, got None"),
-        ((10, 2), -1, "seed is a whole number of at least 0, got -1"),
-    ],
-)
-def test_folds_of_what_is_no_whole_number_are_refused(arguments, seed, message):
-    with pytest.raises(ValueError, match=message):
-        fold_rows(*arguments, seed=seed)
-
-
-# Cross-validation
-
-
-def errors_by_hand(X, y, lams, folds, model):
-    """The loop that everybody should be able to write: scale, fit and predict inside each fold."""
-    errors = np.empty((len(lams), len(folds)))
-    for k, held_out in enumerate(folds):
-        train = np.setdiff1d(np.arange(len(y)), held_out)
-        for i, lam in enumerate(lams):
-            fitted = make_pipeline(StandardScaler(), model(lam, len(train))).fit(X[train], y[train])
-            errors[i, k] = np.mean((y[held_out] - fitted.predict(X[held_out])) ** 2)
-    return errors
-
-
-@pytest.mark.parametrize(
-    ("l1_ratio", "model"),
-    [
-        (1.0, lambda lam, n: Lasso(lam, tol=1e-12, max_iter=10**5)),
-        (0.5, lambda lam, n: ElasticNet(lam, l1_ratio=0.5, tol=1e-12, max_iter=10**5)),
-        (0.0, lambda lam, n: Ridge(n * lam)),
-    ],
-)
-@pytest.mark.parametrize("load", TABLES)
-def test_errors_are_those_of_a_loop_by_hand_with_scikit_learn_inside(load, l1_ratio, model):
-    X, y = load().X[:103], load().y[:103]
-    lams = lambda_grid(*standardized(load), n_lams=5)
-    ours = cross_validate(X, y, lams, l1_ratio=l1_ratio, n_folds=4, seed=3, tol=1e-15)
-    theirs = errors_by_hand(X, y, lams, fold_rows(103, 4, seed=3), model)
-    np.testing.assert_allclose(ours.errors, theirs, rtol=1e-5)
-
-
-def test_choice_and_predictions_are_those_of_a_grid_search_over_a_pipeline():
-    X, y = load_diabetes().X, load_diabetes().y
-    lams = lambda_grid(*standardized(load_diabetes), n_lams=10)
-    splits = [(np.setdiff1d(np.arange(442), rows), rows) for rows in fold_rows(442, 5, seed=0)]
-    pipeline = make_pipeline(StandardScaler(), Lasso(tol=1e-14, max_iter=10**5))
-    search = GridSearchCV(
-        pipeline, {"lasso__alpha": lams}, cv=splits, scoring="neg_mean_squared_error"
-    ).fit(X, y)
-    choice = cross_validate(X, y, lams, tol=1e-15)
-    np.testing.assert_allclose(choice.mean, -search.cv_results_["mean_test_score"], rtol=1e-8)
-    assert choice.best == search.best_index_
-    np.testing.assert_allclose(choice.predict(X, choice.best), search.predict(X), rtol=1e-8)
-
-
-def test_on_folds_that_need_no_scaling_the_errors_are_those_of_lassocv():
+def tables():
+    """Tables that have broken solvers."""
     rng = np.random.default_rng(0)
-    block = rng.standard_normal((20, 3))
-    X, y = np.empty((100, 3)), rng.standard_normal(100)
-    folds = fold_rows(100, 5, seed=0)
-    for rows in folds:
-        X[rows] = Scaling.of(block).apply(block)
-    splits = [(np.setdiff1d(np.arange(100), rows), rows) for rows in folds]
-    lams = np.geomspace(0.3, 0.003, 10)
-    theirs = LassoCV(alphas=lams, cv=splits, tol=1e-14).fit(X, y)
-    ours = cross_validate(X, y, lams, tol=1e-15)
-    np.testing.assert_allclose(ours.errors, theirs.mse_path_, rtol=1e-9)
-    assert lams[ours.best] == theirs.alpha_
+    X, y = rng.standard_normal((40, 8)), rng.standard_normal(40)
+    return {
+        "equal columns": (np.hstack([X, X]), y),
+        "opposite columns": (np.hstack([X, -X]), y),
+        "nearly equal columns": (np.hstack([X, X + 1e-9 * rng.standard_normal(X.shape)]), y),
+        "constant columns": (np.hstack([X, np.full((40, 2), 3.0)]), y),
+        "far from zero": (X + 1e8, y),
+        "units from 1e-6 to 1e6": (X * 10.0 ** np.linspace(-6, 6, 8), y),
+        "one column": (X[:, :1], y),
+        "one row": (X[:1], y[:1]),
+        "more columns than rows": (rng.standard_normal((12, 60)), y[:12]),
+        "rank one": (np.outer(y, rng.standard_normal(20)), X[:, 0]),
+        "zeros and ones": (rng.integers(0, 2, (20, 40)).astype(float), y[:20]),
+        "no noise": (X, X[:, 0] - 2 * X[:, 3]),
+        "hilbert": (hilbert(40)[:, :12], hilbert(40)[:, :12].sum(axis=1)),
+        "nothing to explain": (X, np.zeros(40)),
+        "nothing to explain it with": (np.zeros((40, 3)), y),
+    }
 
 
-@pytest.mark.parametrize("l1_ratio", [1.0, 0.0])
-def test_the_error_on_a_held_out_row_is_a_parabola_in_what_the_row_holds(l1_ratio):
-    """A fit that does not see the row predicts linearly in it; any leak would bend the curve."""
-    rng = np.random.default_rng(0)
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
+@pytest.mark.parametrize("name", tables())
+def test_tables_that_have_broken_solvers_are_solved_to_the_tolerance(name, l1_ratio):
+    X, y = tables()[name]
+    X, y = X - X.mean(axis=0) * (len(X) > 1), y - y.mean() * (len(y) > 1)
+    largest = lambda_max(X, y, l1_ratio=l1_ratio) or 1.0
+    path = regularization_path(X, y, np.geomspace(largest, 1e-6 * largest, 60), l1_ratio=l1_ratio)
+    allowed = 1.001 * 1e-6 * (y @ y) / (2 * len(y))
+    assert path.converged.all()
+    for lam, w in zip(path.lams, path.weights, strict=True):
+        assert duality_gap(X, y, w, lam, l1_ratio=l1_ratio) <= allowed
+
+
+@given(rngs, st.integers(1, 30), st.integers(1, 40), st.sampled_from([1.0, 0.5]), st.data())
+@settings(max_examples=150)
+def test_no_weights_are_better_than_the_gap_says(rng, n, p, l1_ratio, data):
+    """The true distance to the minimum, in long double, is at most the certified gap."""
+    draw = data.draw(st.sampled_from([small_integers, smooth_columns, other_units]))
+    X, y = draw(rng, n, p), rng.standard_normal(n)
+    assume((X.T @ y).any())
+    lams = lambda_grid(X, y, n_lams=12, ratio=1e-4, l1_ratio=l1_ratio)
+    path = regularization_path(X, y, lams, l1_ratio=l1_ratio, tol=data.draw(st.sampled_from(TOLS)))
+    for lam, w, gap in zip(path.lams, path.weights, path.gaps, strict=True):
+        better = coordinate_descent(X, y, lam, l1_ratio=l1_ratio, tol=0, max_steps=50).w
+        fall = precise(X, y, w, lam, l1_ratio) - precise(X, y, better, lam, l1_ratio)
+        assert fall <= gap
+
+
+TOLS = [1e-2, 1e-6, 1e-10]
+
+
+def small_integers(rng, n, p):
+    return rng.integers(-1, 2, (n, p)).astype(float)
+
+
+def smooth_columns(rng, n, p):
+    return np.cumsum(rng.standard_normal((n, p)), axis=1)
+
+
+def other_units(rng, n, p):
+    return rng.standard_normal((n, p)) * 10.0 ** rng.integers(-4, 5, p)
+
+
+def precise(X, y, w, lam, l1_ratio):
+    X, y, w = (np.asarray(values, dtype=np.longdouble) for values in (X, y, w))
+    penalty = l1_ratio * np.abs(w).sum() + (1 - l1_ratio) / 2 * (w @ w)
+    return ((y - X @ w) ** 2).sum() / (2 * len(y)) + lam * penalty
+
+
+def test_where_newton_gives_up_fista_takes_over(monkeypatch):
+    X, y = standardized(load_diabetes)
+    expected = regularization_path(X, y, tol=1e-8)
+    monkeypatch.setattr(ActiveSet, "correct", lambda *_: np.inf)
+    path = regularization_path(X, y, tol=1e-8)
+    assert path.converged.all()
+    np.testing.assert_allclose(path.weights, expected.weights, atol=0.1)
+
+
+def test_a_path_can_be_taken_up_in_the_middle():
+    X, y = standardized(load_breast_cancer)
+    lams = lambda_grid(X, y)
+    whole = regularization_path(X, y, lams, tol=1e-10)
+    late = path_from(Moments.of(X, y), lams[70:], tol=1e-10)
+    np.testing.assert_allclose(late.weights, whole.weights[70:], atol=1e-4)
+
+
+@given(rngs, st.floats(1, 10))
+def test_above_lambda_max_all_weights_are_zero_and_the_gap_too(rng, factor):
     X, y = random_table(rng)
-    fold = fold_rows(20, 4, seed=0)[0]
-
-    def errors(t):
-        moved = X.copy()
-        moved[fold[0]] += t * np.array([1, -2, 3, 1])
-        return cross_validate(moved, y, [0.2, 0.05], l1_ratio=l1_ratio, n_folds=4, tol=1e-14).errors
-
-    four = [errors(t) for t in (0, 10, 20, 30)]
-    bend = np.diff(four, n=3, axis=0)[0]
-    assert np.abs(bend[:, 0]).max() < 1e-6 * four[-1][:, 0].min()
-    assert np.abs(bend[:, 1:]).max() > 1  # other folds are trained on the row
-
-
-def test_units_of_the_columns_do_not_matter():
-    X, y = load_diabetes().X, load_diabetes().y
-    units = np.geomspace(1e-6, 1e6, 10)
-    plain = cross_validate(X, y, [5.0, 1.0], tol=1e-12)
-    other = cross_validate(X * units + units, y + 1e3, [5.0, 1.0], tol=1e-12)
-    np.testing.assert_allclose(other.errors, plain.errors, rtol=1e-6)
-
-
-def test_the_path_is_fitted_to_all_rows_and_predicts_in_the_units_of_y():
-    X, y = load_diabetes().X, load_diabetes().y
-    choice = cross_validate(X, y, [20.0, 2.0], tol=1e-12)
-    inputs, targets = standardized(load_diabetes)
-    expected = regularization_path(inputs, targets, [20.0, 2.0], tol=1e-12).weights
-    np.testing.assert_array_equal(choice.path.weights, expected)
-    np.testing.assert_array_equal(choice.path.lams, [20.0, 2.0])
-    assert choice.intercept == y.mean()
-    for index in range(2):
-        predictions = inputs @ expected[index] + y.mean()
-        np.testing.assert_allclose(choice.predict(X, index), predictions)
-
-
-def test_without_lams_the_grid_of_all_rows_is_tried():
-    X, y = load_diabetes().X, load_diabetes().y
-    choice = cross_validate(X, y, tol=1e-3, n_folds=2)
-    np.testing.assert_array_equal(choice.path.lams, lambda_grid(*standardized(load_diabetes)))
-    assert choice.errors.shape == (100, 2)
-
-
-def test_tolerance_and_steps_are_those_of_every_fit():
-    X, y = load_breast_cancer().X, load_breast_cancer().y
-    lams = [0.01, 0.001]
-    short, rough, fine = (
-        cross_validate(X, y, lams, **options)
-        for options in ({"max_steps": 1}, {"tol": 1e-2}, {"tol": 1e-8})
-    )
-    assert not short.path.converged.any()
-    assert rough.path.converged.all()
-    assert fine.path.converged.all()
-    assert rough.path.gaps.min() > fine.path.gaps.max()
-    assert (short.errors != rough.errors).all()
-    assert (rough.errors != fine.errors).all()
-
-
-def test_another_seed_deals_other_folds():
-    X, y = load_diabetes().X, load_diabetes().y
-    one, again, other = (cross_validate(X, y, [1.0], l1_ratio=0, seed=s) for s in (1, 1, 2))
-    np.testing.assert_array_equal(one.errors, again.errors)
-    assert (one.errors != other.errors).all()
-
-
-def test_two_rows_in_two_folds_are_enough():
-    choice = cross_validate([[1.0], [2.0]], [3.0, 5.0], [1.0], n_folds=2)
-    assert choice.errors.tolist() == [[4.0, 4.0]]  # each is predicted to be like the other
-    assert choice.mean.tolist() == [4.0]
-    assert choice.standard_error.tolist() == [0.0]
-
-
-def test_the_one_standard_error_rule_by_hand():
-    choice = choice_of(
-        [
-            [4.0, 6.0, 8.0],
-            [5.57, 5.57, 5.57],  # within 5 + 1 / sqrt(3) = 5.577
-            [5.2, 5.2, 5.2],
-            [4.0, 5.0, 6.0],  # the best: mean 5, standard deviation 1
-            [5.3, 5.3, 5.3],
-        ]
-    )
-    np.testing.assert_allclose(choice.mean, [6, 5.57, 5.2, 5, 5.3])
-    spread = np.array([2, 0, 0, 1, 0]) / np.sqrt(3)
-    np.testing.assert_allclose(choice.standard_error, spread, atol=1e-12)
-    assert choice.best == 3
-    assert choice.one_standard_error == 1
-
-
-def test_a_mean_just_beyond_one_standard_error_is_not_chosen():
-    assert choice_of([[5.58] * 3, [4.0, 5.0, 6.0]]).one_standard_error == 1
-
-
-def test_of_equal_errors_the_largest_lam_is_chosen():
-    choice = choice_of([[3.0, 3.0], [2.0, 2.0], [2.0, 2.0]])
-    assert choice.best == choice.one_standard_error == 1
-
-
-def test_new_rows_with_other_columns_get_no_prediction():
-    choice = cross_validate(load_diabetes().X, load_diabetes().y, [1.0], l1_ratio=0)
-    with pytest.raises(ValueError, match="10 columns that were measured, got 3"):
-        choice.predict(np.ones((2, 3)), 0)
-    with pytest.raises(ValueError, match=r"for one row X\[None\]"):
-        choice.predict(np.ones(10), 0)
+    path = regularization_path(X, y, [factor * lambda_max(X, y)])
+    assert not path.weights.any()
+    assert path.gaps[0] <= 1e-12 * objective(X, y, np.zeros(4), 1.0)
 
 
 # Nothing is changed, neither arguments nor results

@@ -1,0 +1,1 @@
+"""What the course claims about errors, times and files, measured side by side."""
