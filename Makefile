@@ -15,7 +15,7 @@ python_found = command -v '$(PYTHON)' >/dev/null || { echo 'There is no $(PYTHON
 Python 3.11 or newer (https://www.python.org/downloads/), or say where it is: \
 make $(MAKECMDGOALS) PYTHON=/path/to/python3' >&2; exit 1; }
 
-.PHONY: help lab test doctor lessons exercises bench new-venv
+.PHONY: help lab test doctor lessons exercises bench reader new-venv
 
 help:
 	@echo 'make lab        open the course in JupyterLab; the first time installs it'
@@ -23,7 +23,8 @@ help:
 	@echo 'make doctor     say what is wrong, and the command that mends it'
 	@echo 'make lessons    run all lessons and solutions, and store what they show'
 	@echo 'make exercises  write exercises/ afresh from solutions/'
-	@echo 'make bench      measure errors, times and files anew: the tables of benchmarks/'
+	@echo 'make bench      measure errors, times and files anew; ARGS=path: one part of it'
+	@echo 'make reader     train the digit readers anew, and report how they do'
 	@echo 'Options: make lab ARGS="--no-browser --port=9999", make lab PYTHON=python3.12'
 
 lab: .venv/.installed-lab
@@ -33,7 +34,7 @@ lab: .venv/.installed-lab
 test: .venv/.installed-test
 	@$(venv_python) -m ruff check
 	@$(venv_python) -m ruff format --check
-	@$(venv_python) -m pytest
+	@$(venv_python) -m pytest -n logical --maxprocesses=4 --dist loadfile
 
 doctor:
 	@$(python_found)
@@ -45,10 +46,11 @@ lessons: .venv/.installed-test
 exercises: .venv/.installed-test
 	@$(venv_python) tools/exercises.py
 
-bench: .venv/.installed-lab
-	@$(venv_python) -m benchmarks.baseline
-	@$(venv_python) -m benchmarks.surgery
-	@$(venv_python) -m benchmarks.break_even
+bench: .venv/.installed-bench
+	@$(venv_python) -m benchmarks $(ARGS)
+
+reader: .venv/.installed-lab
+	@$(venv_python) -m tools.reader $(ARGS)
 
 # Asked for at the first installation, and when the Python that .venv was made from is gone.
 new-venv:
@@ -58,7 +60,9 @@ new-venv:
 
 # The font list is built here, so that no lesson shows Matplotlib's note about building it.
 .venv/.installed-test: extras = [test]
-.venv/.installed-lab .venv/.installed-test: pyproject.toml constraints.txt $(new_venv)
+.venv/.installed-bench: extras = [bench]
+installed = .venv/.installed-lab .venv/.installed-test .venv/.installed-bench
+$(installed): pyproject.toml constraints.txt $(new_venv)
 	@echo 'Installing into .venv; the first time this takes some minutes ...'
 	@$(venv_python) -m ensurepip >/dev/null
 	@$(venv_python) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.$(extras)'

@@ -217,6 +217,8 @@ def is_plain_markdown(notebook: Notebook) -> Iterator[str]:
                 f"{cell.id}: {found!r} is MyST, which JupyterLab and the slides show raw; write "
                 "plain Markdown and $maths$"
             )
+        for found in re.findall(r"[\x00-\x09\x0b-\x1f]\w*", cell.source):
+            yield f"{cell.id}: {found!r} has lost its backslash, as in \\approx; write it again"
 
 
 def links_lead_somewhere(notebook: Notebook) -> Iterator[str]:

@@ -21,6 +21,12 @@ TOPICS = (
     "07_neuron_pruning",
     "08_cropping",
     "09_l1_then_prune",
+    "10_quantization",
+    "11_small_files",
+    "12_distillation",
+    "13_privacy",
+    "14_other_models",
+    "15_capstone",
 )
 
 

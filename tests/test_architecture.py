@@ -12,10 +12,11 @@ from tests.notebooks import ROOT
 
 LAYERS = (
     {"progress", "validation"},
-    {"linear", "datasets", "models", "entropy"},
-    {"training", "pruning", "neurons", "sharing", "low_rank", "merging", "measurement"},
+    {"linear", "datasets", "models", "entropy", "integers"},
+    {"training", "pruning", "neurons", "sharing", "low_rank", "merging", "measurement", "contexts"}
+    | {"active_set"},
     {"path", "quantization", "regularization", "distillation", "codec", "privacy"},
-    {"plots"},
+    {"plots", "cross_validation"},
     {"widgets"},
     {"checks"},
     {"grading"},

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from minilib.checks import TASKS, check
-from minilib.checks.task import WrongAnswer, agree, judge
+from minilib.checks.task import Task, WrongAnswer, agree, judge
 from tests.answers import RIGHT, WRONG
 from tests.answers.lesson_01 import slope
 
 SEEDS = range(8)
+FUNCTIONS = [name for name, task in TASKS.items() if isinstance(task, Task)]
 ACCEPTED = [(task, answer) for task, answers in RIGHT.items() for answer in answers]
 REFUSED = [(task, name, wrong) for task in WRONG for name, wrong in WRONG[task].items()]
 
@@ -41,7 +42,7 @@ def test_a_known_mistake_is_answered_by_its_own_sentence(task, name, wrong, seed
     assert judge(TASKS[task], wrong, seed) == messages[name]
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", FUNCTIONS)
 def test_a_blank_answer_is_refused_and_told_so(task):
     def blank(*_):
         raise NotImplementedError("write your answer here")
@@ -56,7 +57,7 @@ def test_an_answer_that_ignores_its_arguments_is_refused(task, answer):
     assert judge(TASKS[task], lambda *_: answer, 0)
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", FUNCTIONS)
 def test_an_answer_remembered_from_other_inputs_is_refused(task):
     old = TASKS[task].cases(np.random.default_rng(0))
     answers = iter([TASKS[task].answer(*arguments) for arguments in old])
@@ -100,6 +101,11 @@ def test_a_lucky_answer_is_refused(task, lucky, seed):
     assert judge(TASKS[task], lucky, seed)
 
 
+@pytest.mark.parametrize("seed", [1000414, 1000706, 1000760, 1000793])
+def test_inputs_are_drawn_anew_without_a_warning_where_too_few_suit(seed):
+    assert len(TASKS["06.restore"].cases(np.random.default_rng(seed))) > 10
+
+
 def test_a_function_that_changes_its_arguments_is_told_so():
     def in_place(X, y, lam):
         X -= X.mean(axis=0)
@@ -112,6 +118,19 @@ def test_an_unknown_mistake_gets_the_arguments_the_right_answer_and_its_own():
     text = judge(TASKS["01.translate"], lambda strength, n, loss, penalty: -1.0, 0)
     assert "the answer is" in text
     assert "yours is -1.0" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda codes, *grids: (codes[:, :-1], *grids), "in part 0, its shape is"),
+        (lambda codes, scale, zero: (codes, scale, zero + 7), "in part 2, at [0] it is"),
+    ],
+)
+def test_a_long_answer_is_told_where_it_first_differs(change, sentence):
+    answer = RIGHT["10.columns"][0]
+    text = judge(TASKS["10.columns"], lambda *case: change(*answer(*case)), 0)
+    assert sentence in text
 
 
 def test_an_exception_is_reported_with_the_arguments_that_caused_it():

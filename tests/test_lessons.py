@@ -91,6 +91,7 @@ SPOILED = [
     (rules.is_plain_markdown, with_text("```{note}\nLook.\n```")),
     (rules.is_plain_markdown, with_text(":::{note}\nLook.\n:::")),
     (rules.is_plain_markdown, with_text("(zeros)=\n## Zeros")),
+    (rules.is_plain_markdown, with_text("$x \approx 2$")),
     (rules.links_lead_somewhere, with_text("[L0](00_nowhere.ipynb#start)")),
     (rules.links_lead_somewhere, with_text("[L0](/notebooks/03_choosing_lambda.ipynb)")),
     (rules.links_lead_somewhere, with_text('<a href="00_nowhere.ipynb">L0</a>')),

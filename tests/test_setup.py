@@ -17,6 +17,7 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import packages_distributions, requires, version
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-EXTRAS = ("grade", "test")
-TARGETS = ("lab", "test", "doctor", "lessons", "exercises", "bench")
+CONSTRAINTS = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+ONLY_BENCH = "# Only for `make bench`:\n"
+EXTRAS = ("bench", "grade", "test")
+TARGETS = ("lab", "test", "doctor", "lessons", "exercises", "bench", "reader")
 
 # What make asks of Python, in order.
 CHECK = "tools/doctor.py --python"
@@ -40,12 +43,14 @@ MAKE_PIP = "-m ensurepip"
 INSTALL = "-m pip install -q --disable-pip-version-check -c constraints.txt -e ."
 FONTS = "-c import matplotlib.font_manager"
 START = "-m jupyterlab --config=tools/jupyterlab/jupyter_lab_config.py"
-PROVE = ["-m ruff check", "-m ruff format --check", "-m pytest"]
+PYTEST = "-m pytest -n logical --maxprocesses=4 --dist loadfile"
+PROVE = ["-m ruff check", "-m ruff format --check", PYTEST]
 
 where_pinned = pytest.mark.skipif(
     (sys.platform, sys.version_info[:2]) != ("linux", (3, 11)),
     reason="the pins are those of Python 3.11 on Linux; others need other small packages",
 )
+BENCH_IS_THERE = all(find_spec(name) for name in ("celer", "skglm"))
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
 
 
@@ -53,8 +58,16 @@ needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="there is n
 
 
 def pins() -> dict[str, str]:
-    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    split = (line.split("==") for line in lines if not line.startswith("#"))
+    """What the course with its tests is pinned to, and what only `make bench` needs."""
+    return _pins(CONSTRAINTS)
+
+
+def course_pins() -> dict[str, str]:
+    return _pins(CONSTRAINTS.partition(ONLY_BENCH)[0])
+
+
+def _pins(text: str) -> dict[str, str]:
+    split = (line.split("==") for line in text.splitlines() if not line.startswith("#"))
     return {canonicalize_name(name): pin for name, pin in split}
 
 
@@ -73,10 +86,10 @@ def needed_by(name: str, extras: frozenset[str]) -> Iterator[Requirement]:
             yield requirement
 
 
-def everything_needed() -> set[str]:
-    """Names of all that the course with its test extra pulls in, but torch's GPU packages."""
+def everything_needed(extra: str) -> set[str]:
+    """Names of all that the course with an extra pulls in, but torch's GPU packages."""
     found: set[tuple[str, frozenset[str]]] = set()
-    to_see = [("minilib", frozenset({"test"}))]
+    to_see = [("minilib", frozenset({extra}))]
     while to_see:
         package = to_see.pop()
         found.add(package)
@@ -86,8 +99,7 @@ def everything_needed() -> set[str]:
 
 
 def test_constraints_pin_each_package_once_to_a_released_version():
-    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    lines = [line for line in lines if not line.startswith("#")]
+    lines = [line for line in CONSTRAINTS.splitlines() if not line.startswith("#")]
     assert [
         line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][0-9.]*", line)
     ] == []
@@ -120,12 +132,19 @@ def test_a_pin_satisfies_what_pyproject_asks():
 
 @where_pinned
 def test_constraints_pin_everything_that_is_pulled_in_and_nothing_else():
-    assert set(pins()) == everything_needed() | {"setuptools"}
+    assert set(course_pins()) == everything_needed("test") | {"setuptools"}
 
 
 @where_pinned
 def test_the_tests_run_on_the_pinned_versions():
-    assert {name: version(name).partition("+")[0] for name in pins()} == pins()
+    found = {name: version(name).partition("+")[0] for name in course_pins()}
+    assert found == course_pins()
+
+
+@where_pinned
+@pytest.mark.skipif(not BENCH_IS_THERE, reason="pip install -c constraints.txt -e .[bench]")
+def test_what_only_the_benchmarks_pull_in_is_pinned_apart_and_completely():
+    assert set(pins()) - set(course_pins()) == everything_needed("bench") - set(course_pins())
 
 
 def test_every_mention_of_torch_is_of_one_version():
@@ -185,8 +204,8 @@ def imported(code: str) -> Iterator[str]:
         ("benchmarks", []),
         ("notebooks", []),
         ("solutions", []),
-        ("tools", EXTRAS),
-        ("tests", EXTRAS),
+        ("tools", ["grade", "test"]),
+        ("tests", ["grade", "test"]),
     ],
 )
 def test_an_imported_package_is_one_that_pyproject_names_or_that_comes_with_one(folder, extras):
@@ -407,13 +426,15 @@ def test_the_tools_run_where_everything_is_installed(course, target, tool):
 
 
 @needs_make
-def test_every_benchmark_runs_where_the_course_is_installed(course):
-    programs = {
-        path.stem for path in ROOT.glob("benchmarks/*.py") if "def main" in path.read_text()
-    }
-    _, asked, _ = course.make("bench")
-    assert asked[2:5] == [MAKE_PIP, INSTALL, FONTS]
-    assert sorted(asked[5:]) == sorted(f"-m benchmarks.{program}" for program in programs)
+def test_the_benchmarks_run_where_their_rivals_are_installed(course):
+    _, asked, _ = course.make("bench", "ARGS=path files")
+    assert asked[2:] == [MAKE_PIP, INSTALL + "[bench]", FONTS, "-m benchmarks path files"]
+
+
+@needs_make
+def test_the_reader_is_made_where_the_course_is_installed(course):
+    _, asked, _ = course.make("reader", "ARGS=sparse tied")
+    assert asked[2:] == [MAKE_PIP, INSTALL, FONTS, "-m tools.reader sparse tied"]
 
 
 @needs_make

@@ -16,10 +16,16 @@ from minilib.checks import (
     lesson_07,
     lesson_08,
     lesson_09,
+    lesson_10,
+    lesson_11,
+    lesson_12,
+    lesson_13,
+    lesson_14,
+    lesson_15,
 )
-from minilib.checks.task import Task, WrongAnswer, judge
+from minilib.checks.task import FileTask, Task, WrongAnswer, judge
 
-TASKS: dict[str, Task] = {
+TASKS: dict[str, Task | FileTask] = {
     task.name: task
     for lesson in (
         lesson_00,
@@ -32,20 +38,27 @@ TASKS: dict[str, Task] = {
         lesson_07,
         lesson_08,
         lesson_09,
+        lesson_10,
+        lesson_11,
+        lesson_12,
+        lesson_13,
+        lesson_14,
+        lesson_15,
     )
     for task in lesson.TASKS
 }
 
 
-def check(name: str, answer: Callable[..., Any], *, seed: int | None = None) -> None:
-    """Try a function on fresh inputs and say whether it is right.
+def check(name: str, answer: Callable[..., Any] | str, *, seed: int | None = None) -> None:
+    """Try a function, or a file, on fresh inputs and say whether it is right.
 
     Parameters
     ----------
     name : str
         Which task, for example ``"01.repair"``.
-    answer : callable
-        The function to judge; it takes and returns plain data.
+    answer : callable or str
+        The function to judge, which takes and returns plain data; where a file is asked for, its
+        bytes as base85 text.
     seed : int, optional
         Seed of the inputs. Without it the environment variable ``MINILIB_CHECK_SEED`` is used,
         and without that every call tries other inputs.
@@ -64,4 +77,4 @@ def check(name: str, answer: Callable[..., Any], *, seed: int | None = None) -> 
     problem = judge(TASKS[name], answer, seed)
     if problem:
         raise WrongAnswer(f"{name}: {problem}")
-    print(f"{name}: right on every fresh input.")
+    print(f"{name}: {TASKS[name].praise}")

@@ -1,6 +1,7 @@
 """Tasks of lesson 03, choosing lambda."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -434,4 +435,279 @@ STABILITY = Task(
     ),
 )
 
-TASKS = (LEAK, STABILITY)
+# 03.kink: where the straight line of the path ends
+
+
+_Line = tuple[Array, Array, Array, Array, Array]  # w and way of the active, c and a of the others
+
+
+def _kink_cases(rng: np.random.Generator) -> list[tuple]:
+    """Draw solutions whose lines end in all the ways that there are."""
+    cases = []
+    for wanted in _ENDS:
+        while not wanted(_end(case := _solution(rng, few=wanted is _nothing))):
+            pass
+        cases.append(case)
+    return cases
+
+
+def _solution(rng: np.random.Generator, *, few: bool) -> tuple[Array, Array, float, Array]:
+    """Draw a table, a lam and weights; q is what makes these weights the solution."""
+    p = 2 if few else int(rng.integers(4, 8))
+    X = rng.standard_normal((12, p)) + rng.standard_normal((12, 1))
+    gram, lam = X.T @ X / 12, float(rng.uniform(0.5, 3))
+    w = rng.permutation(np.append(0, rng.standard_normal(p - 1))) * (rng.random(p) < 0.6)
+    w[rng.integers(p)] = rng.choice([-1, 1]) * rng.uniform(0.3, 2)
+    others = lam * rng.uniform(-0.95, 0.95, p)
+    return gram, gram @ w + np.where(w != 0, lam * np.sign(w), others), lam, w + 0.0
+
+
+def _line(gram: Array, xy: Array, w: Array) -> _Line:
+    active = w != 0
+    way = np.linalg.solve(gram[active][:, active], np.sign(w[active]))
+    return w[active], way, (xy - gram @ w)[~active], gram[~active][:, active] @ way
+
+
+def _times(gram: Array, xy: Array, lam: float, w: Array) -> dict[str, Array]:
+    """When each event would happen, in the past or in the future."""
+    w, way, c, a = _line(gram, xy, w)
+    return {
+        "leaves": -w / way,
+        "joins above": (lam - c) / (1 - a),
+        "joins below": (lam + c) / (1 + a),
+    }
+
+
+@dataclass(frozen=True)
+class _End:
+    """What ends a line first; `name` is empty where two events come so close that rounding decides.
+
+    Of the weight that joins, `c` is its correlation in units of lam, and `a` how fast that falls.
+    """
+
+    name: str
+    c: float = 0.0
+    a: float = 0.0
+    turned: bool = False  # whether an active weight has another sign than its entry of q
+    rest: bool = False  # whether all other events, too, come before lam is 0
+
+
+def _end(case: tuple) -> _End:
+    gram, xy, lam, w = case
+    _, _, c, a = _line(gram, xy, w)
+    events = sorted(
+        (time / lam, name, number)
+        for name, times in _times(*case).items()
+        for number, time in enumerate(times)
+        if time > 0
+    )
+    if not events:
+        return _End("nothing")
+    (first, name, number), second = events[0], events[1][0] if len(events) > 1 else 2.0
+    if first > 1.05:
+        return _End("beyond")
+    if not (0.02 < first < 0.9 and second - first > 0.05):
+        return _End("")
+    turned = bool((np.sign(xy) * np.sign(w) < 0).any())
+    rest = 1 < len(events) and events[-1][0] < 0.95
+    joins = (c[number] / lam, a[number]) if name != "leaves" else (0.0, 0.0)
+    return _End(name, *map(float, joins), turned, rest)
+
+
+def _nothing(end: _End) -> bool:
+    return end.name == "nothing"
+
+
+def _beyond(end: _End) -> bool:
+    return end.name == "beyond"
+
+
+def _leaves(end: _End) -> bool:
+    return end.name == "leaves"
+
+
+def _above(end: _End) -> bool:
+    return end.name == "joins above"
+
+
+def _below(end: _End) -> bool:
+    return end.name == "joins below"
+
+
+_ENDS: tuple[Callable[[_End], bool], ...] = (
+    *(_nothing, _beyond, _beyond, _leaves, _leaves),
+    lambda end: _leaves(end) and end.turned,
+    lambda end: bool(end.name) and end.rest,
+    lambda end: _above(end) and end.c > 0.1 and end.a < -0.1,
+    lambda end: _above(end) and end.c < -0.1,
+    lambda end: _above(end) and end.a > 0.1,  # it falls, but the limit falls faster
+    lambda end: _above(end) and end.a < -1.1,
+    lambda end: _above(end) and end.turned,
+    lambda end: _below(end) and end.c < -0.1 and end.a > 0.1,
+    lambda end: _below(end) and end.c > 0.1,
+    lambda end: _below(end) and end.a < -0.1,
+    lambda end: _below(end) and end.a > 1.1,
+    lambda end: _below(end) and end.turned,
+)
+
+
+def _kink_with(
+    events: tuple[str, ...] = ("leaves", "joins above", "joins below"),
+    choose: Callable[[Array, float], float] = lambda times, lam: min(times[times > 0], default=lam),
+    give: Callable[[float, float], float] = lambda lam, time: max(lam - time, 0.0),
+    times_of: Callable[..., dict[str, Array]] = _times,
+) -> Callable[..., float]:
+    def kink(gram: Array, xy: Array, lam: float, w: Array) -> float:
+        times = times_of(gram, xy, lam, w)
+        return float(give(lam, choose(np.concatenate([times[name] for name in events]), lam)))
+
+    return kink
+
+
+def _with_a_still_limit(gram: Array, xy: Array, lam: float, w: Array) -> dict[str, Array]:
+    w, way, c, a = _line(gram, xy, w)
+    return {"leaves": -w / way, "joins above": -(lam - c) / a, "joins below": (lam + c) / a}
+
+
+def _with_sizes(gram: Array, xy: Array, lam: float, w: Array) -> dict[str, Array]:
+    w, way, c, a = _line(gram, xy, w)
+    joins = (lam - np.abs(c)) / (1 - a)
+    return {"leaves": -w / way, "joins above": joins, "joins below": joins}
+
+
+def _with_the_side_of_c(gram: Array, xy: Array, lam: float, w: Array) -> dict[str, Array]:
+    w, way, c, a = _line(gram, xy, w)
+    joins = (lam - np.abs(c)) / (1 - np.sign(c) * a)
+    return {"leaves": -w / way, "joins above": joins, "joins below": joins}
+
+
+def _with_w_over_u(gram: Array, xy: Array, lam: float, w: Array) -> dict[str, Array]:
+    times = _times(gram, xy, lam, w)
+    return times | {"leaves": -times["leaves"]}
+
+
+def _with_the_signs_as_way(gram: Array, xy: Array, lam: float, w: Array) -> dict[str, Array]:
+    active, signs = w != 0, np.sign(w[w != 0])
+    c, a = (xy - gram @ w)[~active], gram[~active][:, active] @ signs
+    joins = {"joins above": (lam - c) / (1 - a), "joins below": (lam + c) / (1 + a)}
+    return {"leaves": -w[active] / signs} | joins
+
+
+def _with_still_correlations(gram: Array, xy: Array, lam: float, w: Array) -> dict[str, Array]:
+    w, way, c, _ = _line(gram, xy, w)
+    return {"leaves": -w / way, "joins above": lam - c, "joins below": lam + c}
+
+
+def _with_the_way_back(gram: Array, xy: Array, lam: float, w: Array) -> dict[str, Array]:
+    w, way, c, a = _line(gram, xy, w)
+    return {
+        "leaves": w / way,
+        "joins above": (lam - c) / (1 + a),
+        "joins below": (lam + c) / (1 - a),
+    }
+
+
+KINK = Task(
+    "03.kink",
+    _kink_cases,
+    _kink_with(),
+    (
+        Mistake(
+            "way returned",
+            "you return how far lam goes down. Asked for is where it arrives: lam minus that.",
+            same_as(
+                _kink_with(give=lambda lam, time: time),
+                _kink_with(give=lambda lam, time: min(time, lam)),
+            ),
+        ),
+        Mistake(
+            "nobody leaves",
+            "you let weights join, but none leave. An active weight may reach zero first: add the "
+            "times -w[A] / u.",
+            same_as(_kink_with(("joins above", "joins below"))),
+        ),
+        Mistake(
+            "nobody joins",
+            "you let active weights reach zero, but nobody join. A weight that is zero leaves it "
+            "when its correlation reaches the limit.",
+            same_as(_kink_with(("leaves",))),
+        ),
+        Mistake(
+            "upper limit only",
+            "you ask when a correlation reaches +lam'. It may reach -lam' before: a weight can "
+            "leave zero downwards, too.",
+            same_as(_kink_with(("leaves", "joins above"))),
+        ),
+        Mistake(
+            "lower limit only",
+            "you ask when a correlation reaches -lam'. It may reach +lam' before: a weight can "
+            "leave zero upwards, too.",
+            same_as(_kink_with(("leaves", "joins below"))),
+        ),
+        Mistake(
+            "still limit",
+            "you keep the limit of the correlations where it is. It falls with lam: after a way t "
+            "it is lam - t, so 1 - a and 1 + a stand in the denominators.",
+            same_as(_kink_with(times_of=_with_a_still_limit)),
+        ),
+        Mistake(
+            "still correlations",
+            "you let the limit fall, but the correlations of the other weights stand still. As the "
+            "active weights move, these move by -t times G[j, A] @ u.",
+            same_as(_kink_with(times_of=_with_still_correlations)),
+        ),
+        Mistake(
+            "sizes of correlations",
+            "you take the size of a correlation, but its movement a keeps its sign. Treat the two "
+            "limits one by one: (lam - c) / (1 - a) and (lam + c) / (1 + a).",
+            same_as(_kink_with(times_of=_with_sizes)),
+        ),
+        Mistake(
+            "nearer limit only",
+            "you look at that limit only on whose side a correlation is now. It may move to the "
+            "other one: ask for both, and take what comes first.",
+            same_as(_kink_with(times_of=_with_the_side_of_c)),
+        ),
+        Mistake(
+            "w over u",
+            "your active weights reach zero at the wrong time: w + t u = 0 means t = -w / u.",
+            same_as(_kink_with(times_of=_with_w_over_u)),
+        ),
+        Mistake(
+            "below zero",
+            "you return a negative lam. If the first event lies beyond 0, the line goes on to 0: "
+            "return max(lam - t, 0).",
+            same_as(_kink_with(give=lambda lam, time: lam - time)),
+        ),
+        Mistake(
+            "signs as the way",
+            "you move the active weights by their signs. The way is the solution of a system of "
+            "equations: u = np.linalg.solve(G[A, A], signs), as each weight pushes the others.",
+            same_as(_kink_with(times_of=_with_the_signs_as_way)),
+        ),
+        Mistake(
+            "way turned round",
+            "your weights move backwards. As lam falls they grow along +u: w + t u, from "
+            "G[A, A] w = q - lam s.",
+            same_as(_kink_with(times_of=_with_the_way_back)),
+        ),
+        Mistake(
+            "the past counted",
+            "you take events that lie in the past: a negative time means a larger lam. Only "
+            "positive times count.",
+            same_as(
+                _kink_with(choose=lambda times, lam: times.min()),
+                _kink_with(choose=lambda times, lam: times[np.abs(times).argmin()]),
+                _kink_with(choose=lambda times, lam: np.abs(times).min()),
+            ),
+        ),
+        Mistake(
+            "the last kink",
+            "you return the last of all events. The line ends at the first: take the smallest "
+            "positive time.",
+            same_as(_kink_with(choose=lambda times, lam: max(times[times > 0], default=lam))),
+        ),
+    ),
+)
+
+TASKS = (LEAK, STABILITY, KINK)

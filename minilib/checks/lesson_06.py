@@ -604,6 +604,8 @@ def _search_misled_by(logits: LogitsOf, rng: np.random.Generator) -> Search:
     while True:
         sparsities = _five_sparsities(rng, (6, 10, 8, 4), round_up=False)
         networks, X = _drawn_search(rng, (6, 10, 8, 4), sparsities, 70)
+        if len(X) < 64:
+            continue
         X = X[:64]
         said = np.concatenate([_answers(networks, X), _answers(networks, X, logits)])
         y = rng.permuted(said, axis=0)[0]
@@ -612,7 +614,7 @@ def _search_misled_by(logits: LogitsOf, rng: np.random.Generator) -> Search:
         end, *others = (
             _leading(good) for good in (right <= limit, 1 - right <= limit, 1 - right >= limit)
         )
-        if len(X) == 64 and end > 0 and _leading(misled <= limit) not in (0, end, *others):
+        if end > 0 and _leading(misled <= limit) not in (0, end, *others):
             return networks[0], sparsities, X, y, limit
 
 

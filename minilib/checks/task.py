@@ -1,10 +1,11 @@
-"""What a graded task is: fresh inputs, the right answer, and the wrong answers people give."""
+"""What a graded task is: fresh inputs, what is right, and the wrong answers people give."""
 
+import base64
 import copy
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -55,6 +56,39 @@ class Task:
     mistakes: tuple[Mistake, ...]
     rtol: float = 1e-6
     atol: float = 1e-9
+
+    praise: ClassVar[str] = "right on every fresh input."
+
+
+@dataclass(frozen=True)
+class FileTask:
+    """A file to make and hand in as text, and all that is needed to judge one; nothing is run.
+
+    Attributes
+    ----------
+    name : str
+        Number of the lesson, a dot, a short name: ``"15.kilobyte"``.
+    budget : int
+        The most bytes that the file may have.
+    read : callable
+        Takes the bytes of the file, gives what it holds; raises ValueError if that is no such file.
+    draw : callable
+        Takes a random generator and returns, as a tuple, what to measure the content with.
+    shortcoming : callable
+        Takes the content and what was drawn; says in a sentence what it lacks, or gives None.
+    mistakes : tuple of Mistake
+        At least three, the most specific first. `recognise` takes the content, or the exception
+        that stopped `read`; the bytes, or the exception if the text is no base85; what was drawn.
+    """
+
+    name: str
+    budget: int
+    read: Callable[[bytes], Any]
+    draw: Callable[[np.random.Generator], Arguments]
+    shortcoming: Callable[..., str | None]
+    mistakes: tuple[Mistake, ...]
+
+    praise: ClassVar[str] = "within the budget, and past the gate on fresh pictures."
 
 
 class WrongAnswer(AssertionError):
@@ -177,15 +211,15 @@ def agree(first: Any, second: Any, *, rtol: float, atol: float) -> bool:
     return False
 
 
-def judge(task: Task, function: Callable[..., Any], seed: int) -> str | None:
-    """Say what is wrong with a function, or None.
+def judge(task: Task | FileTask, answer: Callable[..., Any] | str, seed: int) -> str | None:
+    """Say what is wrong with a function, or with a file, or None.
 
     Parameters
     ----------
-    task : Task
+    task : Task or FileTask
         What was asked.
-    function : callable
-        The learner's answer.
+    answer : callable or str
+        The learner's function, or the base85 text of the file.
     seed : int
         Seed of the fresh inputs.
 
@@ -194,9 +228,42 @@ def judge(task: Task, function: Callable[..., Any], seed: int) -> str | None:
     str or None
         The sentence for the learner; None if the answer is right.
     """
+    judge_one = _judge_file if isinstance(task, FileTask) else _judge_function
+    return judge_one(task, answer, np.random.default_rng(seed))
+
+
+def _judge_file(task: FileTask, text: str, rng: np.random.Generator) -> str | None:
+    if type(text) is not str:
+        return (
+            "hand in text: this is something else. If data are the bytes of your file, paste "
+            "what print(base64.b85encode(data).decode()) prints between quotes."
+        )
+    text = "".join(text[: 4 * task.budget].split())  # what is longer cannot be within the budget
+    if not text:
+        return "not written yet. Paste the text of your file between the quotes."
+    data = attempt(base64.b85decode, (text,))
+    if isinstance(data, bytes) and len(data) > task.budget:
+        return (
+            f"the file is over the budget of {task.budget:,} bytes: len(data) counts all of it. "
+            "Keep fewer weights, or round them to fewer levels; in the first layer one weight may "
+            "serve a block of 2 x 2 pixels."
+        )
+    content = data if isinstance(data, Exception) else attempt(task.read, (data,))
+    problem = f"the file cannot be read: {content}"
+    drawn = task.draw(rng)
+    if not isinstance(content, Exception):
+        problem = attempt(task.shortcoming, (content, *drawn))
+    if problem is None:
+        return None
+    one = Try((data, *drawn), content, None)
+    return next((m.message for m in task.mistakes if _recognised(m, one)), str(problem))
+
+
+def _judge_function(
+    task: Task, function: Callable[..., Any], rng: np.random.Generator
+) -> str | None:
     if not callable(function):
         return f"hand in the function itself, got {_brief(function)}. Write check(name, function)."
-    rng = np.random.default_rng(seed)
     cases = task.cases(rng)
     cases = [cases[i] for i in rng.permutation(len(cases))]  # remembering the order earns nothing
     tries = []
@@ -234,7 +301,7 @@ def judge(task: Task, function: Callable[..., Any], seed: int) -> str | None:
         seen = tries if isinstance(mistake.recognise, SameAs) else wrong
         if all(_recognised(mistake, one) for one in seen):
             return mistake.message
-    return _describe(min(wrong, key=lambda one: len(_brief(one.arguments))))
+    return _describe(min(wrong, key=lambda one: len(_brief(one.arguments))), task)
 
 
 @dataclass(frozen=True, eq=False)
@@ -283,13 +350,33 @@ def _recognised(mistake: Mistake, one: Try) -> bool:
     return isinstance(found, (bool, np.bool_)) and bool(found)
 
 
-def _describe(one: Try) -> str:
+def _describe(one: Try, task: Task) -> str:
     where = f"for the arguments {', '.join(_brief(argument) for argument in one.arguments)}."
     if isinstance(one.answer, Exception):
         return f"your function stops with {type(one.answer).__name__}: {one.answer}, {where}"
     if one.answer is None:
         return f"your function returns None, {where} Is a return missing?"
-    return f"the answer is {_brief(one.right)}, yours is {_brief(one.answer)}, {where}"
+    place = ""
+    if _is_sequence(one.right) and _is_sequence(one.answer):
+        place = f" First difference: {_difference(one.right, one.answer, task)}."
+    return f"the answer is {_brief(one.right)}, yours is {_brief(one.answer)}, {where}{place}"
+
+
+def _difference(right: Any, mine: Any, task: Task) -> str:
+    """Say where two answers differ; printed in short, they may look the same."""
+    a, b = _as_numbers(right), _as_numbers(mine)
+    if a is not None and b is not None and a.shape != b.shape:
+        return f"its shape is {a.shape}, yours is {b.shape}"
+    if a is not None and b is not None and a.ndim:
+        same = np.isclose(b, a, rtol=task.rtol, atol=task.atol, equal_nan=True)
+        place = np.unravel_index(np.argmin(same), a.shape)
+        return f"at {[int(i) for i in place]} it is {a[place]:.10g}, yours is {b[place]:.10g}"
+    if not (_is_sequence(right) and _is_sequence(mine)):
+        return f"it is {_brief(right)}, yours is {_brief(mine)}"
+    for place, (one, other) in enumerate(zip(right, mine, strict=False)):
+        if not agree(other, one, rtol=task.rtol, atol=task.atol):
+            return f"in part {place}, {_difference(one, other, task)}"
+    return f"it has {len(right)} parts, yours has {len(mine)}"
 
 
 def _brief(value: Any) -> str:

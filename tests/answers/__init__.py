@@ -15,6 +15,12 @@ from tests.answers import (
     lesson_07,
     lesson_08,
     lesson_09,
+    lesson_10,
+    lesson_11,
+    lesson_12,
+    lesson_13,
+    lesson_14,
+    lesson_15,
 )
 
 LESSONS = (
@@ -28,6 +34,12 @@ LESSONS = (
     lesson_07,
     lesson_08,
     lesson_09,
+    lesson_10,
+    lesson_11,
+    lesson_12,
+    lesson_13,
+    lesson_14,
+    lesson_15,
 )
 RIGHT = {task: answers for lesson in LESSONS for task, answers in lesson.RIGHT.items()}
 WRONG = {task: answers for lesson in LESSONS for task, answers in lesson.WRONG.items()}

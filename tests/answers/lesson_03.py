@@ -274,9 +274,74 @@ def agreement_counted(errors):
     return round(agreement_by_counting(errors) * len(errors))
 
 
+# 03.kink
+
+
+def kink_by_formulas(gram, xy, lam, w):
+    A, others = np.flatnonzero(w), np.flatnonzero(w == 0)
+    u = np.linalg.solve(gram[np.ix_(A, A)], np.sign(w[A]))
+    best = lam
+    for j, move in zip(A, u, strict=True):
+        if w[j] * move < 0:
+            best = min(best, -w[j] / move)
+    for j in others:
+        c, a = xy[j] - gram[j, A] @ w[A], gram[j, A] @ u
+        for time in ((lam - c) / (1 - a), (lam + c) / (1 + a)):
+            if time > 0:
+                best = min(best, time)
+    return lam - best
+
+
+def kink_by_bisection(gram, xy, lam, w):
+    """The line is a solution up to the kink and not beyond it."""
+    A = w != 0
+    signs = np.sign(w[A])
+
+    def is_solution(smaller):
+        there = np.zeros(len(w))
+        there[A] = np.linalg.solve(gram[A][:, A], xy[A] - smaller * signs)
+        c = xy - gram @ there
+        return (np.sign(there[A]) == signs).all() and (np.abs(c[~A]) <= smaller).all()
+
+    low, high = 0.0, lam
+    if is_solution(1e-13):
+        return 0.0
+    for _ in range(80):
+        middle = (low + high) / 2
+        low, high = (low, middle) if is_solution(middle) else (middle, high)
+    return high
+
+
+def kink_in_single_precision(gram, xy, lam, w):
+    return np.float32(kink_by_formulas(gram, xy, lam, w))
+
+
+def kink_that(
+    *,
+    leaves=lambda w, u: -w / u,
+    above=lambda lam, c, a: (lam - c) / (1 - a),
+    below=lambda lam, c, a: (lam + c) / (1 + a),
+    way=np.linalg.solve,
+    pick=lambda times, lam: min([time for time in times if time > 0], default=lam),
+    give=lambda lam, time: max(lam - time, 0),
+):
+    def kink(gram, xy, lam, w):
+        A = w != 0
+        u = way(gram[A][:, A], np.sign(w[A]))
+        c, a = (xy - gram @ w)[~A], gram[~A][:, A] @ u
+        times = [
+            f for f in (leaves and leaves(w[A], u), above and above(lam, c, a)) if f is not None
+        ]
+        times += [below(lam, c, a)] if below else []
+        return give(lam, pick(np.concatenate(times), lam))
+
+    return kink
+
+
 RIGHT = {
     "03.leak": [leak_in_numpy, leak_by_sklearn, leak_in_single_precision],
     "03.stability": [agreement_by_counting, agreement_at_once],
+    "03.kink": [kink_by_formulas, kink_by_bisection, kink_in_single_precision],
 }
 
 WRONG = {
@@ -314,5 +379,32 @@ WRONG = {
         "compared with the first": agreement_with_the_first,
         "count": agreement_counted,
         "limit excluded": agreement_below_the_limit,
+    },
+    "03.kink": {
+        "way returned": kink_that(give=lambda lam, time: time),
+        "nobody leaves": kink_that(leaves=None),
+        "nobody joins": kink_that(above=None, below=None),
+        "upper limit only": kink_that(below=None),
+        "lower limit only": kink_that(above=None),
+        "still limit": kink_that(
+            above=lambda lam, c, a: (c - lam) / a, below=lambda lam, c, a: (c + lam) / a
+        ),
+        "still correlations": kink_that(
+            above=lambda lam, c, a: lam - c, below=lambda lam, c, a: lam + c
+        ),
+        "sizes of correlations": kink_that(
+            above=lambda lam, c, a: (lam - abs(c)) / (1 - a), below=None
+        ),
+        "nearer limit only": kink_that(
+            above=lambda lam, c, a: (lam - abs(c)) / (1 - np.sign(c) * a), below=None
+        ),
+        "w over u": kink_that(leaves=lambda w, u: w / u),
+        "below zero": kink_that(give=lambda lam, time: lam - time),
+        "signs as the way": kink_that(way=lambda gram, signs: signs),
+        "way turned round": kink_that(way=lambda gram, signs: -np.linalg.solve(gram, signs)),
+        "the past counted": kink_that(pick=lambda times, lam: np.min(times)),
+        "the last kink": kink_that(
+            pick=lambda times, lam: max([time for time in times if time > 0], default=lam)
+        ),
     },
 }
