@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,12 +107,13 @@ def free_port() -> int:
 
 
 def address(running: subprocess.Popen, log: Path) -> str:
-    """Wait until the server answers at the address that it prints."""
+    """Wait until the server answers at the address that it prints, which it may do too early."""
     end = time.monotonic() + 120
     while time.monotonic() < end and running.poll() is None:
         for printed in re.findall(r"http://127\.0\.0\.1:\S+", log.read_text()):
-            urllib.request.urlopen(printed, timeout=60).close()
-            return printed
+            with contextlib.suppress(urllib.error.URLError):
+                urllib.request.urlopen(printed, timeout=60).close()
+                return printed
         time.sleep(0.1)
     pytest.fail(f"make lab did not start JupyterLab:\n{log.read_text()}")
 
