@@ -1,1 +1,1 @@
-"""Grading a class: strangers' code runs inside a sandbox, and the checkers look at it from outside."""
+"""Grading a class: strangers' code runs behind a wall, and the checkers stay on this side of it."""

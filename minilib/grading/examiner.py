@@ -305,7 +305,7 @@ class StandIn:
 
 
 def _trouble(reply: dict, limits: Limits) -> str | None:
-    """What went wrong, as the end of "your code …"; None if nothing did."""
+    """Say what went wrong, as the end of "your code …"; None if nothing did."""
     match reply.get("error"):
         case None:
             return None

@@ -10,7 +10,6 @@ import copy
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 MOST_BYTES = 20 * 2**20  # a notebook that is larger holds something else
 MOST_EXTRA_CELLS = 200

@@ -209,7 +209,7 @@ class Worker:
         return []
 
     def _excess(self, use: Use, cpu: float, wall: float) -> str | None:
-        """What the worker has had too much of, as the end of "your code …"."""
+        """Say what the worker has had too much of, as the end of "your code …"."""
         limits = self._limits
         if cpu > limits.cpu + limits.grace:
             return f"computed for more than {limits.cpu:g} seconds and could not be stopped"
@@ -294,8 +294,8 @@ def missing_wall() -> str | None:
     if tried.returncode == 0:
         return None
     return (
-        f"bubblewrap does not work here: {tried.stderr.strip()[-300:]} Inside a container, or where "
-        "AppArmor forbids user namespaces, grade in a virtual machine of its own."
+        f"bubblewrap does not work here: {tried.stderr.strip()[-300:]} Inside a container, or "
+        "where AppArmor forbids user namespaces, grade in a virtual machine of its own."
     )
 
 

@@ -102,7 +102,7 @@ def put_back(before: tuple, after: tuple) -> None:
 
 
 def _take_apart(value: Any, arrays: list[bytes]) -> Any:
-    """The value as JSON; the bytes of its arrays go to the end of `arrays`."""
+    """Give the value as JSON; the bytes of its arrays go to the end of `arrays`."""
     if isinstance(value, np.generic) and value.dtype.kind in KINDS:
         return {"scalar": _take_apart(np.asarray(value), arrays)}
     if value is None or type(value) is bool:
@@ -145,7 +145,7 @@ def _as_array(value: Any) -> np.ndarray | None:
 
 
 def _put_together(node: Any, arrays: memoryview) -> tuple[Any, memoryview]:
-    """The value, and the bytes that its arrays left over."""
+    """Give the value, and the bytes that its arrays left over."""
     if not isinstance(node, list | dict):
         return node, arrays
     if isinstance(node, list):
@@ -197,7 +197,7 @@ def _array(name: str, shape: list[int], arrays: memoryview) -> tuple[np.ndarray,
 
 
 def _exception(name: str, message: str) -> Exception:
-    """An exception of this name: Python's own, NumPy's, or a new one that equals no other."""
+    """Make an exception: Python's own, NumPy's, or a new one that equals no other."""
     known = getattr(builtins, name, None) or getattr(np.linalg, name, None)
     if isinstance(known, type) and issubclass(known, Exception):
         try:
