@@ -2,7 +2,7 @@
 
 Everything lies in one folder, the course: solutions/ (the teacher's notebooks), submitted/STUDENT/
 NN_topic/ (what came back), graded/ (the results), and what is made of them: gradebook.db and
-autograded/ for nbgrader, feedback/ for the students. grading.toml, if there is one, says which
+autograded/ for nbgrader, marks/ for the students. grading.toml, if there is one, says which
 attempt counts and what is late.
 """
 
@@ -21,7 +21,6 @@ from minilib.grading.feedback import write_feedback
 from minilib.grading.gradebook import record
 from minilib.grading.policy import all_counted, read_policy
 from minilib.grading.results import (
-    Result,
     class_seed,
     load_result,
     load_results,
@@ -98,9 +97,11 @@ def _run(options: argparse.Namespace) -> None:
         to_look_at = []
         for result in tqdm(ready, desc="grading", total=len(jobs), unit="notebook"):
             save_result(course / "graded", result)
+            if options.shard == (1, 1):
+                _publish(course, course / "graded" / result.assignment / result.student)
             to_look_at += [result] if result.review else []
         if options.shard == (1, 1):
-            _publish(course)
+            _publish(course, course / "graded")
     print(f"{len(jobs)} graded, {len(to_look_at)} of them to be looked at.")
     for result in to_look_at:
         print(f"  {result.assignment}/{result.student}: {result.examined.notes[-1]}")
@@ -112,27 +113,12 @@ def _status(options: argparse.Namespace) -> None:
     course, names = options.course.resolve(), _assignments(options)
     handed_in = Counter(name for _, name in find_submissions(course / "submitted", names))
     results = load_results(course / "graded")
-    graded = Counter(one.assignment for one in all_results_once(results))
+    graded = Counter(name for name, _ in {(one.assignment, one.student) for one in results})
     review = Counter(one.assignment for one in results if one.review)
     print(f"{'assignment':24} {'handed in':>9} {'graded':>6} {'to be looked at':>15}")
     for name in names:
         if handed_in[name] or graded[name]:
             print(f"{name:24} {handed_in[name]:9} {graded[name]:6} {review[name]:15}")
-
-
-def all_results_once(results: list[Result]) -> list[Result]:
-    """Keep one result of each student and assignment.
-
-    Parameters
-    ----------
-    results : list of Result
-        Any number.
-
-    Returns
-    -------
-    list of Result
-    """
-    return list({(one.assignment, one.student): one for one in results}.values())
 
 
 def _merge(options: argparse.Namespace) -> None:
@@ -141,7 +127,7 @@ def _merge(options: argparse.Namespace) -> None:
         for folder in options.folder:
             for path in sorted(folder.glob("*/*/*.json")):
                 save_result(course / "graded", load_result(path))
-        _publish(course)
+        _publish(course, course / "graded")
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -153,12 +139,11 @@ def _export(options: argparse.Namespace) -> None:
     write_whole(course / f"grades_{options.form}.csv", TABLES[options.form](counts))
 
 
-def _publish(course: Path) -> None:
-    """Write gradebook and feedback of all results there are."""
+def _publish(course: Path, folder: Path) -> None:
+    """Write into gradebook and feedback what results there are below a folder."""
     policy = read_policy(course / "grading.toml")
-    counts = all_counted(load_results(course / "graded"), policy)
-    with tqdm(desc="gradebook", total=len(counts), unit="notebook") as bar:
-        record(course, counts, policy, lambda: bar.update())
+    counts = all_counted(load_results(folder), policy)
+    record(course, counts, policy)
     for one in counts:
         write_feedback(course, one)
 

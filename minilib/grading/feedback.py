@@ -51,7 +51,7 @@ def write_feedback(course: Path, one: Counted) -> Path:
     Parameters
     ----------
     course : Path
-        The page goes to feedback/STUDENT/ASSIGNMENT/marks.html below it.
+        The page goes to marks/STUDENT/ASSIGNMENT.html below it.
     one : Counted
         The attempt.
 
@@ -60,7 +60,7 @@ def write_feedback(course: Path, one: Counted) -> Path:
     Path
         The page.
     """
-    place = course / "feedback" / one.result.student / one.result.assignment / "marks.html"
+    place = course / "marks" / one.result.student / f"{one.result.assignment}.html"
     write_whole(place, feedback_page(one))
     return place
 

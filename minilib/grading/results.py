@@ -173,14 +173,14 @@ def load_results(folder: Path) -> list[Result]:
     Parameters
     ----------
     folder : Path
-        Where results are kept.
+        Where results are kept, or a part of that.
 
     Returns
     -------
     list of Result
         By assignment, student, and time of submission.
     """
-    results = [load_result(path) for path in folder.glob("*/*/*.json")]
+    results = [load_result(path) for path in folder.rglob("*.json")]
     return sorted(results, key=lambda one: (one.assignment, one.student, one.submitted))
 
 
