@@ -87,7 +87,7 @@ def feedback_page(one: Counted) -> str:
             title=html.escape(titles.get(mark.cell, mark.task)),
             points=f"{mark.points:g}",
             most=f"{mark.most:g}",
-            sentence=html.escape(mark.sentence),
+            sentence=html.escape(mark.sentence[:1].upper() + mark.sentence[1:]),
             reading=_reading(result.assignment, mark.points < mark.most),
         )
         for mark in result.examined.marks

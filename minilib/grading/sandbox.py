@@ -26,10 +26,9 @@ from typing import Any, BinaryIO
 import matplotlib
 import psutil
 
-import minilib
 from minilib.grading import wire
 
-MINILIB = Path(minilib.__file__).parent
+MINILIB = Path(__file__).parents[1]
 STAND_IN = Path(__file__).parent / "stand_in"  # what the cells see in the place of the checkers
 TICK = 0.2  # seconds between two looks at a worker
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
