@@ -549,7 +549,7 @@ def test_no_decision_takes_more_than_eight_lines():
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Path:
-    """A folder of commands that write down how they were called: a CI machine without Chromium and bubblewrap."""
+    """Commands that write down how they were called: a CI machine where little is installed."""
     programs = tmp_path / "bin"
     programs.mkdir()
     for name in ("bash", "dirname", "sh"):
