@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from minilib.grading.batch import grade_here, grade_on_cluster, pending, skeleton_of
 from minilib.grading.feedback import write_feedback
-from minilib.grading.gradebook import record
+from minilib.grading.gradebook import points_of, record
 from minilib.grading.policy import all_counted, read_policy
 from minilib.grading.results import (
     class_seed,
@@ -136,7 +136,10 @@ def _export(options: argparse.Namespace) -> None:
     if options.form == "answers":
         write_answers(course / "answers", counts)
         return
-    write_whole(course / f"grades_{options.form}.csv", TABLES[options.form](counts))
+    write_whole(
+        course / f"grades_{options.form}.csv",
+        TABLES[options.form](counts, points_of(course, counts)),
+    )
 
 
 def _publish(course: Path, folder: Path) -> None:

@@ -4,11 +4,13 @@ What is here can be read with `nbgrader export`, shown with `nbgrader generate_f
 through in its formgrader. The gradebook is a copy: the results in graded/ can rebuild it.
 """
 
+import contextlib
 import json
 import os
 import shutil
 import sysconfig
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -32,17 +34,49 @@ def record(course: Path, counts: list[Counted], policy: Policy) -> None:
     policy : Policy
         The rules, for the dates.
     """
-    address = f"sqlite:///{course / 'gradebook.db'}"
     if shutil.which("alembic") is None:  # which nbgrader starts by its bare name
         os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SAWarning)  # about how nbgrader builds its objects
+    with _quiet():
         for name in sorted({one.result.assignment for one in counts}):
-            _register(course, address, name, policy)
-        with Gradebook(address) as gradebook:
+            _register(course, name, policy)
+        with Gradebook(_address(course)) as gradebook:
             for one in counts:
                 _record(gradebook, one)
                 _write_notebook(course, one)
+
+
+def points_of(course: Path, counts: list[Counted]) -> list[float]:
+    """Look up what the gradebook says, which knows the corrections made by hand.
+
+    Parameters
+    ----------
+    course : Path
+        The folder with gradebook.db.
+    counts : list of Counted
+        Of whom, and for what.
+
+    Returns
+    -------
+    list of float
+        Points after the penalty, never below 0.
+    """
+    with _quiet(), Gradebook(_address(course)) as gradebook:
+        submissions = [
+            gradebook.find_submission(one.result.assignment, one.result.student) for one in counts
+        ]
+        return [max(0.0, one.score - one.late_submission_penalty) for one in submissions]
+
+
+def _address(course: Path) -> str:
+    return f"sqlite:///{course / 'gradebook.db'}"
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave out what SQLAlchemy says of the way in which nbgrader builds its objects."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SAWarning)
+        yield
 
 
 def _record(gradebook: Gradebook, one: Counted) -> None:
@@ -58,14 +92,16 @@ def _record(gradebook: Gradebook, one: Counted) -> None:
         grade = gradebook.find_grade(
             mark.cell, result.assignment, result.assignment, result.student
         )
+        changed = grade.auto_score not in (None, mark.points)
         grade.auto_score = mark.points
-        grade.needs_manual_grade = result.review
+        corrected = grade.manual_score is not None
+        grade.needs_manual_grade = result.review or (corrected and changed)
     gradebook.db.commit()
 
 
-def _register(course: Path, address: str, assignment: str, policy: Policy) -> None:
+def _register(course: Path, assignment: str, policy: Policy) -> None:
     """Tell the gradebook what the assignment's cells are, unless it knows."""
-    with Gradebook(address) as gradebook:
+    with Gradebook(_address(course)) as gradebook:
         due = policy.due.get(assignment)
         dates = {} if due is None else {"duedate": due.isoformat()}
         gradebook.update_or_create_assignment(assignment, **dates)
@@ -75,7 +111,7 @@ def _register(course: Path, address: str, assignment: str, policy: Policy) -> No
         except MissingEntry:
             pass
     released = course / "exercises" / assignment / f"{assignment}.ipynb"
-    place = {"notebook": assignment, "assignment": assignment, "db_url": address}
+    place = {"notebook": assignment, "assignment": assignment, "db_url": _address(course)}
     SaveCells().preprocess(nbformat.read(released, 4), {"nbgrader": place})
 
 

@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import threading
 import time
@@ -261,7 +262,7 @@ def wall(limits: Limits) -> list[str]:
     list of str
         The beginning of a command line.
     """
-    seen = ["/usr", *sorted({sys.base_prefix, sys.prefix}), str(MINILIB)]
+    seen = ["/usr", *_python_folders(), str(MINILIB)]
     fonts = Path(matplotlib.get_cachedir()).glob("fontlist-*.json")
     size = ("--size", str(limits.folder_size))
     return [
@@ -296,6 +297,13 @@ def missing_wall() -> str | None:
         f"bubblewrap does not work here: {tried.stderr.strip()[-300:]} Inside a container, or "
         "where AppArmor forbids user namespaces, grade in a virtual machine of its own."
     )
+
+
+def _python_folders() -> list[str]:
+    """List where Python and its packages are, also where the links of an environment lead."""
+    names = ("stdlib", "platstdlib", "purelib", "platlib", "scripts")
+    lead = {os.path.realpath(sysconfig.get_path(name)) for name in names}
+    return sorted({sys.base_prefix, sys.prefix} | lead)
 
 
 def _system_folders() -> list[str]:

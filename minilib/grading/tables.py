@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections.abc import Callable
 from pathlib import Path
 
 from minilib.grading.policy import Counted
@@ -10,13 +9,15 @@ from minilib.grading.rebuild import is_answer
 from minilib.grading.results import write_whole
 
 
-def moodle(counts: list[Counted]) -> str:
+def moodle(counts: list[Counted], points: list[float]) -> str:
     """Make the table that Moodle imports: map ``student``, then a grade and a feedback for each.
 
     Parameters
     ----------
     counts : list of Counted
         One for each student and assignment.
+    points : list of float
+        What each has earned in the end.
 
     Returns
     -------
@@ -25,20 +26,23 @@ def moodle(counts: list[Counted]) -> str:
     """
     names = _assignments(counts)
     head = ["student", *(column for name in names for column in (name, f"{name} feedback"))]
+    fields = {_key(one): (f"{p:g}", _lines(one)) for one, p in zip(counts, points, strict=True)}
     rows = [
-        [student, *(field for name in names for field in _moodle_fields(marks.get(name)))]
-        for student, marks in _by_student(counts).items()
+        [student, *(field for name in names for field in fields.get((student, name), ("", "")))]
+        for student in _students(counts)
     ]
     return _csv([head, *rows])
 
 
-def canvas(counts: list[Counted]) -> str:
+def canvas(counts: list[Counted], points: list[float]) -> str:
     """Make the table that Canvas imports; it finds students by their login.
 
     Parameters
     ----------
     counts : list of Counted
         One for each student and assignment.
+    points : list of float
+        What each has earned in the end.
 
     Returns
     -------
@@ -49,9 +53,10 @@ def canvas(counts: list[Counted]) -> str:
     most = {one.result.assignment: one.result.most for one in counts}
     head = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *names]
     possible = ["    Points Possible", "", "", "", "", *(f"{most[name]:g}" for name in names)]
+    fields = {_key(one): f"{p:g}" for one, p in zip(counts, points, strict=True)}
     rows = [
-        [student, "", "", student, "", *(_points(marks.get(name)) for name in names)]
-        for student, marks in _by_student(counts).items()
+        [student, "", "", student, "", *(fields.get((student, name), "") for name in names)]
+        for student in _students(counts)
     ]
     return _csv([head, possible, *rows])
 
@@ -74,30 +79,24 @@ def write_answers(folder: Path, counts: list[Counted]) -> None:
         write_whole(folder / name / one.result.student / f"{name}.py", text + "\n")
 
 
-TABLES: dict[str, Callable[[list[Counted]], str]] = {"moodle": moodle, "canvas": canvas}
+TABLES = {"moodle": moodle, "canvas": canvas}
 
 
-def _moodle_fields(one: Counted | None) -> list[str]:
-    if one is None:
-        return ["", ""]
+def _key(one: Counted) -> tuple[str, str]:
+    return one.result.student, one.result.assignment
+
+
+def _lines(one: Counted) -> str:
     marks = one.result.examined.marks
-    lines = [f"{m.task} ({m.points:g} of {m.most:g}): {m.sentence}" for m in marks]
-    return [_points(one), "\n".join(lines)]
-
-
-def _points(one: Counted | None) -> str:
-    return "" if one is None else f"{one.points:g}"
+    return "\n".join(f"{m.task} ({m.points:g} of {m.most:g}): {m.sentence}" for m in marks)
 
 
 def _assignments(counts: list[Counted]) -> list[str]:
     return sorted({one.result.assignment for one in counts})
 
 
-def _by_student(counts: list[Counted]) -> dict[str, dict[str, Counted]]:
-    students: dict[str, dict[str, Counted]] = {}
-    for one in sorted(counts, key=lambda one: one.result.student):
-        students.setdefault(one.result.student, {})[one.result.assignment] = one
-    return students
+def _students(counts: list[Counted]) -> list[str]:
+    return sorted({one.result.student for one in counts})
 
 
 def _csv(rows: list[list[str]]) -> str:
