@@ -11,10 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from minilib.checks import TASKS
-from minilib.checks.task import FileTask, judge
+from minilib.checks.task import FileTask, Task, judge
 from minilib.grading import wire
 from minilib.grading.rebuild import checked, is_check, read_notebook, rebuild
 from minilib.grading.sandbox import Limits, Worker, WorkerEnded
+
+PRINTED = 10_000  # characters kept of what one cell printed
+SENTENCE = 1_000  # and of what is said about an answer
+TOO_LONG = "was not run: the whole notebook has taken too long"
 
 
 @dataclass(frozen=True)
@@ -197,7 +201,9 @@ class Session:
         except WorkerEnded as end:
             return "", str(end)
         self._done.append(source)
-        return str(reply.get("printed", "")), _trouble(reply, self.limits)
+        printed = reply.get("printed")
+        printed = _readable(printed[:PRINTED]) if isinstance(printed, str) else ""
+        return printed, _trouble(reply, self.limits)
 
     def ask(self, **request: Any) -> dict:
         """Ask for a value or a call.
@@ -217,6 +223,9 @@ class Session:
         WorkerEnded
             If the code did not survive that.
         """
+        if self._has_taken_too_long():
+            self._part()
+            raise WorkerEnded(TOO_LONG)
         if self._worker is None:
             self._begin()
         try:
@@ -229,8 +238,8 @@ class Session:
         """Start a worker and run in it what has been run before."""
         done, self._done = self._done, []
         while True:
-            if self.cpu > self.limits.total_cpu or time.monotonic() > self._ends:
-                raise WorkerEnded("was not run: the whole notebook has taken too long")
+            if self._has_taken_too_long():
+                raise WorkerEnded(TOO_LONG)
             self._worker = Worker(self.limits, walled=self._walled)
             try:
                 while len(self._done) < len(done):
@@ -242,10 +251,14 @@ class Session:
                 self._done = []
                 self._part()
 
+    def _has_taken_too_long(self) -> bool:
+        cpu = self.cpu + (self._worker.cpu if self._worker else 0.0)
+        return cpu > self.limits.total_cpu or time.monotonic() > self._ends
+
     def _part(self) -> None:
         if self._worker is not None:
-            self.cpu += self._worker.use().cpu
             self._worker.end()
+            self.cpu += self._worker.cpu
             self._worker = None
 
 
@@ -253,7 +266,17 @@ def _mark(check: dict, problem: str | None) -> Mark:
     """All points, or none and the reason."""
     task, _ = checked(check)
     most = float(check["metadata"]["nbgrader"]["points"])
-    return Mark(check["id"], task, 0.0 if problem else most, most, problem or TASKS[task].praise)
+    if problem is None:
+        return Mark(check["id"], task, most, most, TASKS[task].praise)
+    return Mark(check["id"], task, 0.0, most, " ".join(_readable(problem).split())[:SENTENCE])
+
+
+def _verdict(task: Task | FileTask, answer: Any, seed: int) -> str | None:
+    """Judge an answer; one that the checker stumbles over is not right."""
+    try:
+        return judge(task, answer, seed)
+    except Exception as error:
+        return f"the checker cannot read your answer ({type(error).__name__}). Return plain data."
 
 
 def _examine_task(session: Session, check: dict, troubles: dict[str, str], seed: int) -> Mark:
@@ -262,15 +285,15 @@ def _examine_task(session: Session, check: dict, troubles: dict[str, str], seed:
         reply = session.ask(do="value", name=name)
     except WorkerEnded as end:
         return _mark(check, f"looking at {name} failed: it {end}.")
-    if not reply.get("known"):
+    if trouble := _trouble(reply, session.limits):
+        return _mark(check, f"looking at {name} failed: it {trouble}.")
+    if reply.get("known") is not True:
         reason = " ".join(f"The cell {cell!r} {trouble}." for cell, trouble in troubles.items())
         return _mark(check, f"there is no {name}. {reason or 'Write the cell that defines it.'}")
-    if isinstance(TASKS[task], FileTask):
-        return _mark(check, judge(TASKS[task], reply.get("value"), seed))
-    if not reply.get("callable"):
-        return _mark(check, judge(TASKS[task], reply.get("value"), seed))
+    if isinstance(TASKS[task], FileTask) or reply.get("callable") is not True:
+        return _mark(check, _verdict(TASKS[task], reply.get("value"), seed))
     function = StandIn(session, name)
-    problem = judge(TASKS[task], function, seed)
+    problem = _verdict(TASKS[task], function, seed)
     return _mark(check, function.trouble or problem)
 
 
@@ -326,11 +349,18 @@ def _trouble(reply: dict, limits: Limits) -> str | None:
     match reply.get("error"):
         case None:
             return None
-        case ["Overrun", _]:
+        case [str("Overrun"), _]:
             return f"did not end within {limits.cpu:g} seconds"
         case [str(name), str(message)]:
-            return f"stopped with {name}: {message}"[:500].rstrip(": .")
+            text = _readable(f"stopped with {name}: {message}"[:SENTENCE])
+            return " ".join(text.split()).rstrip(": .")
     return "sent an answer that makes no sense"
+
+
+def _readable(text: str) -> str:
+    """Leave nothing in a stranger's text that could move a cursor or break a file."""
+    text = text.replace("\r", "\n")
+    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
 
 
 def _show(cell: dict, text: str, *, failed: bool) -> None:

@@ -13,6 +13,7 @@ import os
 import queue
 import shutil
 import signal
+import site
 import subprocess
 import sys
 import sysconfig
@@ -34,6 +35,7 @@ STAND_IN = Path(__file__).parent / "stand_in"  # what the cells see in the place
 TICK = 0.2  # seconds between two looks at a worker
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 MARK = "MINILIB_WORKER"
+RIDDLES = "sent an answer that cannot be read"
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ class Limits:
     processes : int
         How many may live at the same time.
     reply_size : int
-        Bytes of one answer.
+        Bytes of one answer, ten times as many as the course asks for. Checkers compare it with all
+        that they know, so that a larger one could cost them minutes, and gigabytes.
     grace : float
         Seconds more that a worker gets to stop by itself what has taken too long.
     """
@@ -68,7 +71,7 @@ class Limits:
     file_size: int = 64 * 2**20
     folder_size: int = 256 * 2**20
     processes: int = 64
-    reply_size: int = 64 * 2**20
+    reply_size: int = 2**20
     grace: float = 5.0
 
 
@@ -104,13 +107,24 @@ class Worker:
         What it may use.
     walled : bool
         Whether it runs under bubblewrap.
+
+    Attributes
+    ----------
+    cpu : float
+        Seconds that it has computed, as of the last look at it.
+
+    Raises
+    ------
+    RuntimeError
+        If no worker can be started: that is never the fault of the code that it should run.
     """
 
     def __init__(self, limits: Limits, *, walled: bool) -> None:
+        self.cpu = 0.0
         self._limits = limits
         self._walled = walled
         self._mark = uuid.uuid4().hex
-        self._folder = tempfile.mkdtemp(prefix="minilib-")
+        self._folder = tempfile.TemporaryDirectory(prefix="minilib-", ignore_cleanup_errors=True)
         self._requests: queue.Queue = queue.Queue()
         self._replies: queue.Queue = queue.Queue()
         python = [sys.executable, "-m", "minilib.grading.worker", json.dumps(asdict(limits))]
@@ -120,11 +134,16 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=_environment(self._mark, walled=walled),
-            cwd=self._folder,
+            cwd=self._folder.name,
             start_new_session=True,
         )
+        self._first = psutil.Process(self._process.pid)  # knows when its number belongs to another
         self._messenger = threading.Thread(target=self._carry, daemon=True)
         self._messenger.start()
+        try:
+            self.ask(do="wait")
+        except WorkerEnded as end:
+            raise RuntimeError(f"no worker can be started here: it {end}") from end
 
     def __enter__(self) -> "Worker":
         """Give the worker itself.
@@ -165,7 +184,7 @@ class Worker:
                 if isinstance(reply, dict):
                     return reply
                 self.end()
-                raise WorkerEnded(reply if isinstance(reply, str) else "answered in riddles")
+                raise reply if isinstance(reply, WorkerEnded) else WorkerEnded(RIDDLES)
             use = self.use()
             computed = use.cpu if computed is None else computed
             excess = self._excess(use, use.cpu - computed, time.monotonic() - began)
@@ -186,26 +205,32 @@ class Worker:
             with contextlib.suppress(psutil.Error):
                 cpu += sum(process.cpu_times()[:4])  # its own, and of its children that are gone
                 memory += process.memory_info().rss
-        return Use(cpu, int(memory), len(family))
+        self.cpu = max(self.cpu, cpu)  # what has ended cannot be measured any more
+        return Use(self.cpu, int(memory), len(family))
 
     def end(self) -> None:
         """End the worker and all processes that it has started, and wait until they are gone."""
-        family = self._family() + ([] if self._walled else _marked(self._mark))
-        for process in family:
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-        self._process.wait()
+        self.use()
         until = time.monotonic() + 10
-        while any(map(_alive, family)) and time.monotonic() < until:
-            time.sleep(0.005)
+        while (family := self._survivors()) and time.monotonic() < until:
+            for process in family:
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
+            while any(map(_alive, family)) and time.monotonic() < until:
+                time.sleep(0.005)
+        self._process.wait()
         self._requests.put(None)
         self._messenger.join(timeout=10)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.cleanup()
+
+    def _survivors(self) -> list[psutil.Process]:
+        """Find what is alive; without a wall it may have left the family, or just been born."""
+        strays = [] if self._walled else _marked(self._mark)
+        return [process for process in (*self._family(), *strays) if _alive(process)]
 
     def _family(self) -> list[psutil.Process]:
         with contextlib.suppress(psutil.Error):
-            first = psutil.Process(self._process.pid)
-            return [first, *first.children(recursive=True)]
+            return [self._first, *self._first.children(recursive=True)]
         return []
 
     def _excess(self, use: Use, cpu: float, wall: float) -> str | None:
@@ -229,24 +254,26 @@ class Worker:
                     there.write(len(request).to_bytes(wire.LENGTH) + request)
                     there.flush()
                     self._replies.put(self._receive(back))
-                except (OSError, ValueError):
+                except OSError:
                     self._replies.put(self._how_it_ended())
+                except ValueError:
+                    self._replies.put(WorkerEnded(RIDDLES))
 
     def _receive(self, back: BinaryIO) -> Any:
         length = back.read(wire.LENGTH)
         if len(length) < wire.LENGTH:
             return self._how_it_ended()
         if int.from_bytes(length) > self._limits.reply_size:
-            return f"returned more than {self._limits.reply_size:,} bytes"
+            return WorkerEnded(f"returned more than {self._limits.reply_size:,} bytes")
         return wire.unpack(back.read(int.from_bytes(length)))
 
-    def _how_it_ended(self) -> str:
+    def _how_it_ended(self) -> WorkerEnded:
         with contextlib.suppress(subprocess.TimeoutExpired):
             code = self._process.wait(timeout=5)
             number = -code if code < 0 else code - 128  # bubblewrap reports signals as shells do
             with contextlib.suppress(ValueError):
-                return f"ended Python ({signal.Signals(number).name})"
-        return "ended Python"
+                return WorkerEnded(f"ended Python ({signal.Signals(number).name})")
+        return WorkerEnded("ended Python")
 
 
 def wall(limits: Limits) -> list[str]:
@@ -262,7 +289,13 @@ def wall(limits: Limits) -> list[str]:
     list of str
         The beginning of a command line.
     """
-    seen = ["/usr", *_python_folders(), str(MINILIB)]
+    course = MINILIB.parent
+    python = sorted({"/usr", *_python_folders()})
+    above = [path for path in python if course.is_relative_to(path)]
+    hidden = ["--tmpfs", str(course)] if (course / "solutions").is_dir() else []
+    beside = [*(path for path in python if path not in above), str(MINILIB)]
+    copies = {MINILIB, *(Path(place, "minilib") for place in site.getsitepackages())}
+    checks = [str(copy / "checks") for copy in copies if (copy / "checks").is_dir()]
     fonts = Path(matplotlib.get_cachedir()).glob("fontlist-*.json")
     size = ("--size", str(limits.folder_size))
     return [
@@ -270,8 +303,10 @@ def wall(limits: Limits) -> list[str]:
         *("--proc", "/proc", "--dev", "/dev", *size, "--tmpfs", "/dev/shm"),
         *(*size, "--tmpfs", "/tmp"),
         *_system_folders(),
-        *(word for path in seen for word in ("--ro-bind", path, path)),
-        *("--ro-bind", str(STAND_IN), str(MINILIB / "checks")),
+        *(word for path in above for word in ("--ro-bind", path, path)),
+        *hidden,
+        *(word for path in beside for word in ("--ro-bind", path, path)),
+        *(word for path in checks for word in ("--ro-bind", str(STAND_IN), path)),
         *(word for path in fonts for word in ("--ro-bind", str(path), f"/tmp/{path.name}")),
         *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"),
     ]

@@ -3,12 +3,16 @@
 A frame is eight bytes for the length of what follows; then a JSON text, a line feed, and the bytes
 of its arrays, one after the other. Reading a frame runs no code: it makes numbers, text, bytes,
 lists, tuples, dictionaries, arrays, and names of whatever else was there. A shape is believed only
-if its bytes have come, too.
+if its bytes have come, too; what could exhaust whoever looks at it later is not read at all.
 """
 
 import builtins
+import contextlib
+import functools
 import json
 import math
+import re
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +20,10 @@ import numpy as np
 
 LENGTH = 8  # bytes that say how long a frame is
 KINDS = "biufcSU"  # arrays of truth values, whole, real and complex numbers, bytes, text
+DTYPE = re.compile(rf"[<>|][{KINDS}]\d{{1,9}}")  # as dtype.str writes them
+MOST_LEVELS = 32  # of lists in lists: comparing them takes a stack, and time for each level
+MOST_KEYS = 10_000  # of a dictionary: whole numbers can be chosen so that more take hours
+MOST_EMPTY = 2**20  # entries that an empty array would have if its zeros were ones
 
 
 class Unreadable:
@@ -42,9 +50,14 @@ def pack(value: Any) -> bytes:
     Returns
     -------
     bytes
+
+    Raises
+    ------
+    ValueError
+        If lists are nested more than `MOST_LEVELS` deep.
     """
     arrays: list[bytes] = []
-    structure = json.dumps(_take_apart(value, arrays))
+    structure = json.dumps(_take_apart(value, arrays, MOST_LEVELS))
     return b"\n".join([structure.encode(), b"".join(arrays)])
 
 
@@ -67,13 +80,13 @@ def unpack(data: bytes) -> Any:
         If the bytes are not what `pack` writes.
     """
     structure, _, rest = data.partition(b"\n")
-    arrays = memoryview(rest)
+    reader = _Reader(rest)
     try:
-        value, arrays = _put_together(json.loads(structure), arrays)
-    except (AttributeError, LookupError, TypeError, RecursionError, OverflowError) as error:
+        value = reader.put_together(json.loads(structure), MOST_LEVELS)
+    except (LookupError, TypeError, RecursionError, OverflowError) as error:
         raise ValueError(f"this is not what pack() writes: {error!r}") from error
-    if len(arrays):
-        raise ValueError(f"{len(arrays)} bytes follow the last array; send what pack() gives")
+    if len(reader.rest):
+        raise ValueError(f"{len(reader.rest)} bytes follow the last array; send what pack() gives")
     return value
 
 
@@ -97,111 +110,143 @@ def put_back(before: tuple, after: tuple) -> None:
             one.update(other)
         elif isinstance(one, tuple):
             put_back(one, other)
-        elif isinstance(one, np.ndarray) and one.shape == other.shape:
+        elif isinstance(one, np.ndarray):
+            if one.shape != other.shape:
+                one.resize(other.shape, refcheck=False)
             one[...] = other
 
 
-def _take_apart(value: Any, arrays: list[bytes]) -> Any:
+def _take_apart(value: Any, arrays: list[bytes], levels: int) -> Any:
     """Give the value as JSON; the bytes of its arrays go to the end of `arrays`."""
+    if not levels:
+        raise ValueError(f"lists are nested more than {MOST_LEVELS} deep; return simpler data")
+    inside = functools.partial(_take_apart, arrays=arrays, levels=levels - 1)
     if isinstance(value, np.generic) and value.dtype.kind in KINDS:
-        return {"scalar": _take_apart(np.asarray(value), arrays)}
+        return {"scalar": inside(np.asarray(value))}
     if value is None or type(value) is bool:
         return value
     if isinstance(value, int):
-        return int(value)
+        return int.__int__(value)
     if isinstance(value, float):
-        return float(value)
+        return float.__float__(value)
     if isinstance(value, complex):
         return {"complex": [value.real, value.imag]}
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, list):
-        return [_take_apart(item, arrays) for item in list.__iter__(value)]
+        return [inside(item) for item in list.__iter__(value)]
     if isinstance(value, tuple):
-        return {"tuple": [_take_apart(item, arrays) for item in tuple.__iter__(value)]}
+        return {"tuple": [inside(item) for item in tuple.__iter__(value)]}
     if isinstance(value, dict):
-        pairs = [[_take_apart(k, arrays), _take_apart(v, arrays)] for k, v in dict.items(value)]
-        return {"dict": pairs}
+        return {"dict": [[inside(key), inside(item)] for key, item in dict.items(value)]}
     if isinstance(value, bytes):
         arrays.append(bytes(value))
-        return {"bytes": len(value)}
+        return {"bytes": len(arrays[-1])}
     if isinstance(value, BaseException):
-        return {"exception": [type(value).__name__, str(value)]}
+        return {"exception": [_name(value), inside(_message(value))]}
     array = _as_array(value)
     if array is not None:
         arrays.append(array.tobytes())
         return {"array": [array.dtype.str, list(array.shape)]}
     if isinstance(value, np.ndarray) and value.ndim:
-        return [_take_apart(item, arrays) for item in value.tolist()]
-    return {"unreadable": [type(value).__name__, isinstance(value, Iterator)]}
+        return [inside(item) for item in value.tolist()]
+    return {"unreadable": [_name(value), isinstance(value, Iterator)]}
 
 
 def _as_array(value: Any) -> np.ndarray | None:
     if hasattr(value, "detach"):
-        value = value.detach().cpu().numpy()  # a torch tensor that remembers where it came from
+        with contextlib.suppress(Exception):  # NumPy has not all of torch's types of numbers
+            value = value.detach().cpu().numpy()  # a tensor that remembers where it came from
     if isinstance(value, np.ndarray) and value.dtype.kind in KINDS:
         return np.asarray(value)
     return None
 
 
-def _put_together(node: Any, arrays: memoryview) -> tuple[Any, memoryview]:
-    """Give the value, and the bytes that its arrays left over."""
-    if not isinstance(node, list | dict):
-        return node, arrays
-    if isinstance(node, list):
-        return _all_together(node, arrays)
-    ((kind, content),) = node.items()
-    if kind == "tuple":
-        items, arrays = _all_together(content, arrays)
-        return tuple(items), arrays
-    if kind == "dict":
-        pairs, arrays = _all_together(content, arrays)
-        return dict(pairs), arrays
-    if kind == "scalar":
-        array, arrays = _put_together(content, arrays)
-        return array[()], arrays
-    if kind == "complex":
-        return complex(*content), arrays
-    if kind == "bytes":
-        return _cut(arrays, content)
-    if kind == "array":
-        return _array(*content, arrays)
-    if kind == "exception":
-        return _exception(*content), arrays
-    if kind == "unreadable":
-        name, loops = content
-        return type(str(name), (UnreadableIterator if loops else Unreadable,), {})(), arrays
-    raise ValueError(f"there is no kind of data {kind!r}")
+def _name(value: Any) -> str:
+    name = type(value).__name__
+    return name if _is_name(name) else "object"
 
 
-def _all_together(nodes: list, arrays: memoryview) -> tuple[list, memoryview]:
-    values = []
-    for node in nodes:
-        value, arrays = _put_together(node, arrays)
-        values.append(value)
-    return values, arrays
+def _is_name(text: Any) -> bool:
+    """Whether a class can be called so, and the name be shown to anybody."""
+    return isinstance(text, str) and len(text) <= 100 and text.isidentifier() and text.isprintable()
 
 
-def _cut(arrays: memoryview, length: int) -> tuple[bytes, memoryview]:
-    if not 0 <= length <= len(arrays):
-        raise ValueError(f"{length} bytes were announced, {len(arrays)} came")
-    return bytes(arrays[:length]), arrays[length:]
+def _message(error: BaseException) -> Any:
+    """Give what makes the same error again: the text of a KeyError is its key, in quotes."""
+    return error.args[0] if type(error) is KeyError and len(error.args) == 1 else str(error)
 
 
-def _array(name: str, shape: list[int], arrays: memoryview) -> tuple[np.ndarray, memoryview]:
-    dtype = np.dtype(name)
-    if dtype.kind not in KINDS or dtype.str != name or min(shape, default=0) < 0:
-        raise ValueError(f"there are no arrays of {name!r} with the shape {shape}")
-    data, arrays = _cut(arrays, math.prod(shape) * dtype.itemsize)
-    return np.ndarray(shape, dtype, bytearray(data)), arrays
+class _Reader:
+    """Puts values together from their JSON; of the arrays' bytes, `rest` is not read yet."""
+
+    def __init__(self, arrays: bytes) -> None:
+        self.rest = memoryview(arrays)
+
+    def put_together(self, node: Any, levels: int) -> Any:
+        if not levels:
+            raise ValueError(f"this is nested more than {MOST_LEVELS} deep")
+        if isinstance(node, list):
+            return [self.put_together(item, levels - 1) for item in node]
+        if not isinstance(node, dict):
+            return node
+        ((kind, content),) = node.items()
+        match kind, content:
+            case "tuple", list():
+                return tuple(self.put_together(content, levels))
+            case "dict", list():
+                return self._dictionary(content, levels - 1)
+            case "scalar", {"array": [dtype, []]}:
+                return self._array(dtype, [])[()]
+            case "complex", [float(real), float(imaginary)]:
+                return complex(real, imaginary)
+            case "bytes", int(length):
+                return self._cut(length)
+            case "array", [str(dtype), list(shape)]:
+                return self._array(dtype, shape)
+            case "exception", [name, message] if _is_name(name):
+                return _exception(name, self.put_together(message, levels - 1))
+            case "unreadable", [name, bool(loops)] if _is_name(name):
+                return type(name, (UnreadableIterator if loops else Unreadable,), {})()
+        raise ValueError(f"pack() writes no {str(kind)[:100]!r} like this")
+
+    def _dictionary(self, pairs: list, levels: int) -> dict:
+        if len(pairs) > MOST_KEYS:
+            raise ValueError(f"a dictionary has {len(pairs):,} keys; {MOST_KEYS:,} are enough")
+        return {
+            self.put_together(key, levels): self.put_together(item, levels) for key, item in pairs
+        }
+
+    def _array(self, name: str, shape: list) -> np.ndarray:
+        if not DTYPE.fullmatch(name) or not all(type(n) is int and n >= 0 for n in shape):
+            raise ValueError(f"there are no arrays of {name[:20]!r} with such a shape")
+        if 0 in shape and math.prod(filter(None, shape)) > MOST_EMPTY:
+            raise ValueError(f"an empty array is too large: {shape}")
+        dtype = np.dtype(name)
+        data = self._cut(math.prod(shape) * dtype.itemsize)
+        if dtype.kind == "U" and (
+            np.frombuffer(data, f"{name[0]}u4").max(initial=0) > sys.maxunicode
+        ):
+            raise ValueError("this text has characters that there are not")
+        return np.ndarray(shape, dtype, data).copy()  # which can be written to
+
+    def _cut(self, length: int) -> bytes:
+        if not 0 <= length <= len(self.rest):
+            raise ValueError(f"{len(self.rest)} bytes came, more or fewer were announced")
+        data, self.rest = bytes(self.rest[:length]), self.rest[length:]
+        return data
 
 
-def _exception(name: str, message: str) -> Exception:
-    """Make an exception: Python's own, NumPy's, or a new one that equals no other."""
+def _exception(name: str, message: Any) -> Exception:
+    """Make an exception: Python's own, NumPy's, or one of a class that only its name tells."""
     known = getattr(builtins, name, None) or getattr(np.linalg, name, None)
     if isinstance(known, type) and issubclass(known, Exception):
-        try:
+        with contextlib.suppress(TypeError):  # UnicodeDecodeError asks for five arguments
             return known(message)
-        except TypeError:  # UnicodeDecodeError asks for five arguments
-            pass
-    return type(name, (Exception,), {})(message)
+    return _unknown(name)(message)
+
+
+@functools.lru_cache(maxsize=256)
+def _unknown(name: str) -> type[Exception]:
+    """One class for one name: an error that comes twice is the same error."""
+    return type(name, (Exception,), {})

@@ -20,6 +20,7 @@ from traitlets.config import Config
 from minilib.grading import wire
 
 PRINTED = 10_000  # characters kept of what one cell prints
+MESSAGE = 500  # and of what an error says
 
 
 class Overrun(KeyboardInterrupt):
@@ -70,7 +71,9 @@ def main() -> None:
     shell = InteractiveShell.instance(config=_quiet())
     sys.modules["__main__"] = shell.user_module  # what a notebook's own classes belong to
     while (command := receive(commands)) is not None:
-        _send(replies, _reply(shell, command, limits["cpu"], limits["wall"]))
+        reply = _reply(shell, command, limits)
+        replies.write(len(reply).to_bytes(wire.LENGTH) + reply)
+        replies.flush()
 
 
 def receive(stream: BinaryIO) -> Any:
@@ -149,29 +152,36 @@ def _quiet() -> Config:
     return config
 
 
-def _send(stream: BinaryIO, reply: Any) -> None:
-    data = wire.pack(reply)
-    stream.write(len(data).to_bytes(wire.LENGTH) + data)
-    stream.flush()
-
-
-def _reply(shell: InteractiveShell, command: dict, cpu: float, wall: float) -> Any:
-    printed = Excerpt()
-    answer: Callable[..., Any] = {"run": _run, "call": _call, "value": _value}[command.pop("do")]
+def _reply(shell: InteractiveShell, command: dict, limits: dict) -> bytes:
+    printed, most = Excerpt(), limits["reply_size"]
+    answer = ANSWERS[command.pop("do")]
     try:
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-            with timed(cpu, wall):
-                reply = answer(shell, **command)
-                wire.pack(reply)  # an object may misbehave when it is looked at: do it in here
-                return {**reply, "printed": printed.text}
+            with timed(limits["cpu"], limits["wall"]):  # an object may misbehave when it is packed
+                reply = wire.pack({**answer(shell, **command), "printed": printed.text})
+        if len(reply) <= most:
+            return reply
+        problem = ["ValueError", f"the answer has {len(reply):,} bytes, {most:,} are enough"]
     except BaseException as error:
-        return {"error": [type(error).__name__, ""], "printed": printed.text}
+        problem = _described(error)
+    return wire.pack({"error": problem, "printed": printed.text})
+
+
+def _described(error: BaseException) -> list[str]:
+    try:
+        return [type(error).__name__, str(error)[:MESSAGE]]
+    except BaseException:
+        return [type(error).__name__, ""]
+
+
+def _wait(shell: InteractiveShell) -> dict:
+    return {"error": None}
 
 
 def _run(shell: InteractiveShell, source: str) -> dict:
     result = shell.run_cell(source, store_history=False)
     error = result.error_before_exec or result.error_in_exec
-    return {"error": None if error is None else [type(error).__name__, str(error)]}
+    return {"error": None if error is None else _described(error)}
 
 
 def _call(shell: InteractiveShell, name: str, arguments: tuple) -> dict:
@@ -189,6 +199,14 @@ def _value(shell: InteractiveShell, name: str) -> dict:
     known = name in shell.user_ns
     value = shell.user_ns.get(name)
     return {"error": None, "known": known, "callable": callable(value), "value": value}
+
+
+ANSWERS: dict[str, Callable[..., dict]] = {
+    "wait": _wait,
+    "run": _run,
+    "call": _call,
+    "value": _value,
+}
 
 
 if __name__ == "__main__":
