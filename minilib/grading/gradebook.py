@@ -17,8 +17,10 @@ import nbformat
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.preprocessors import SaveCells
 from sqlalchemy.exc import SAWarning
+from traitlets.config import PyFileConfigLoader
 
 from minilib.grading.policy import Counted, Policy
+from minilib.grading.rebuild import is_check
 from minilib.grading.results import write_whole
 
 
@@ -34,15 +36,12 @@ def record(course: Path, counts: list[Counted], policy: Policy) -> None:
     policy : Policy
         The rules, for the dates.
     """
-    if shutil.which("alembic") is None:  # which nbgrader starts by its bare name
-        os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
-    with _quiet():
+    with _opened(course) as gradebook:
         for name in sorted({one.result.assignment for one in counts}):
-            _register(course, name, policy)
-        with Gradebook(_address(course)) as gradebook:
-            for one in counts:
-                _record(gradebook, one)
-                _write_notebook(course, one)
+            _register(gradebook, course, name, policy)
+        for one in counts:
+            _record(gradebook, one)
+            _write_notebook(course, one)
 
 
 def points_of(course: Path, counts: list[Counted]) -> list[float]:
@@ -60,23 +59,39 @@ def points_of(course: Path, counts: list[Counted]) -> list[float]:
     list of float
         Points after the penalty, never below 0.
     """
-    with _quiet(), Gradebook(_address(course)) as gradebook:
+    with _opened(course) as gradebook:
         submissions = [
             gradebook.find_submission(one.result.assignment, one.result.student) for one in counts
         ]
         return [max(0.0, one.score - one.late_submission_penalty) for one in submissions]
 
 
-def _address(course: Path) -> str:
-    return f"sqlite:///{course / 'gradebook.db'}"
-
-
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Leave out what SQLAlchemy says of the way in which nbgrader builds its objects."""
+def _opened(course: Path) -> Iterator[Gradebook]:
+    """Open the gradebook; a new one is made beside its place, as nbgrader makes it in steps."""
+    if shutil.which("alembic") is None:  # which nbgrader starts by its bare name
+        os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
+    place = course / "gradebook.db"
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SAWarning)
-        yield
+        warnings.simplefilter("ignore", SAWarning)  # about how nbgrader builds its objects
+        if not place.exists():
+            beside = course / f".gradebook.{os.getpid()}"
+            Gradebook(_address(beside), _course_id(course)).close()
+            beside.replace(place)
+        with Gradebook(_address(place), _course_id(course)) as gradebook:
+            yield gradebook
+
+
+def _address(place: Path) -> str:
+    return f"sqlite:///{place}"
+
+
+def _course_id(course: Path) -> str:
+    """Read the course's name from nbgrader's configuration, as nbgrader itself does."""
+    if not (course / "nbgrader_config.py").exists():
+        return "default_course"
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
+    return config.CourseDirectory.get("course_id", "default_course")
 
 
 def _record(gradebook: Gradebook, one: Counted) -> None:
@@ -99,20 +114,19 @@ def _record(gradebook: Gradebook, one: Counted) -> None:
     gradebook.db.commit()
 
 
-def _register(course: Path, assignment: str, policy: Policy) -> None:
-    """Tell the gradebook what the assignment's cells are, unless it knows."""
-    with Gradebook(_address(course)) as gradebook:
-        due = policy.due.get(assignment)
-        dates = {} if due is None else {"duedate": due.isoformat()}
-        gradebook.update_or_create_assignment(assignment, **dates)
-        try:
-            gradebook.find_notebook(assignment, assignment)
+def _register(gradebook: Gradebook, course: Path, assignment: str, policy: Policy) -> None:
+    """Tell the gradebook what the assignment's cells are, unless it knows all of them."""
+    due = policy.due.get(assignment)
+    dates = {} if due is None else {"duedate": due.isoformat()}
+    gradebook.update_or_create_assignment(assignment, **dates)
+    released = nbformat.read(course / "exercises" / assignment / f"{assignment}.ipynb", 4)
+    with contextlib.suppress(MissingEntry):
+        known = gradebook.find_notebook(assignment, assignment).grade_cells
+        if {cell.name for cell in known} == {cell.id for cell in released.cells if is_check(cell)}:
             return
-        except MissingEntry:
-            pass
-    released = course / "exercises" / assignment / f"{assignment}.ipynb"
-    place = {"notebook": assignment, "assignment": assignment, "db_url": _address(course)}
-    SaveCells().preprocess(nbformat.read(released, 4), {"nbgrader": place})
+    address = _address(course / "gradebook.db")
+    place = {"notebook": assignment, "assignment": assignment, "db_url": address}
+    SaveCells().preprocess(released, {"nbgrader": place})
 
 
 def _write_notebook(course: Path, one: Counted) -> None:

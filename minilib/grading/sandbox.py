@@ -324,7 +324,10 @@ def missing_wall() -> str | None:
     if shutil.which("bwrap") is None:
         return f"There is no bubblewrap here to wall in strangers' code; {install}."
     tried = subprocess.run(
-        [*wall(Limits()), sys.executable, "-c", "import minilib"], capture_output=True, text=True
+        [*wall(Limits()), sys.executable, "-c", "import minilib"],
+        env=_environment("", walled=True),
+        capture_output=True,
+        text=True,
     )
     if tried.returncode == 0:
         return None
