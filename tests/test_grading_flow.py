@@ -1,7 +1,8 @@
 """nbgrader releases, grades and comments an exercise with the committed configuration.
 
 One class hands in: the reference answers, nothing, one known mistake, the first and the last of
-these with a check cell deleted, and, after the first grading, a file that is not a notebook.
+these with a check cell deleted, with a check cell copied, which alone would stop nbgrader for
+everybody, and, after the first grading, a file that is not a notebook.
 """
 
 import ast
@@ -67,6 +68,12 @@ def without(released: dict, deleted: str) -> dict:
     return {**released, "cells": [cell for cell in released["cells"] if cell["id"] != deleted]}
 
 
+def with_copy_of(released: dict, copied: str) -> dict:
+    """As somebody leaves it who copies a cell: JupyterLab gives another id, the metadata stay."""
+    copies = [{**cell, "id": "a-copy"} for cell in released["cells"] if cell["id"] == copied]
+    return {**released, "cells": released["cells"] + copies}
+
+
 def known_mistake(check: Cell) -> str:
     """The source of an answer cell that makes the first mistake the checker knows."""
     (task,) = checked_by(check)
@@ -108,6 +115,7 @@ def marked(source, released):
     released.hand_in("blank", json.dumps(exercise))
     released.hand_in("reference", json.dumps(reference))
     released.hand_in("reference-cut", json.dumps(without(reference, check.id)))
+    released.hand_in("reference-copied", json.dumps(with_copy_of(reference, check.id)))
     released.hand_in("mistaken", json.dumps(mistaken))
     released.hand_in("mistaken-cut", json.dumps(without(mistaken, check.id)))
     done = released.nbgrader("autograde")
@@ -123,6 +131,7 @@ def test_the_teacher_releases_the_committed_exercise(released):
 EXPECTED = {
     "reference": lambda points: sum(points),
     "reference-cut": lambda points: sum(points),  # the check is put back
+    "reference-copied": lambda points: sum(points),
     "blank": lambda points: 0,
     "mistaken": lambda points: sum(points[1:]),
     "mistaken-cut": lambda points: sum(points[1:]),
