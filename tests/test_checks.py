@@ -11,6 +11,7 @@ from minilib.checks.task import Task, WrongAnswer, agree, judge
 from tests.answers import RIGHT, WRONG
 from tests.answers.lesson_01 import slope
 from tests.answers.lesson_10 import columns_without, layer_with_float32_factors
+from tests.answers.lesson_11 import bound_of_rounded_chances, bound_rounding_bits_to_the_nearest
 
 SEEDS = range(8)
 FUNCTIONS = [name for name, task in TASKS.items() if isinstance(task, Task)]
@@ -90,6 +91,8 @@ LUCKY = [  # right wherever the inputs happen to be kind, for a reason that is n
     ("10.columns", columns_without(slice(1, None))),
     ("10.columns", columns_without(slice(None, -1))),
     ("10.layer", layer_with_float32_factors),
+    ("11.entropy_bound", bound_rounding_bits_to_the_nearest),
+    ("11.entropy_bound", bound_of_rounded_chances),
 ]
 
 
