@@ -12,6 +12,11 @@ from tests.answers import RIGHT, WRONG
 from tests.answers.lesson_01 import slope
 from tests.answers.lesson_10 import columns_without, layer_with_float32_factors
 from tests.answers.lesson_11 import bound_of_rounded_chances, bound_rounding_bits_to_the_nearest
+from tests.answers.lesson_12 import (
+    bias_above_a_number,
+    bias_of_four_classes,
+    consistency_of_uncertain,
+)
 
 SEEDS = range(8)
 FUNCTIONS = [name for name, task in TASKS.items() if isinstance(task, Task)]
@@ -93,6 +98,9 @@ LUCKY = [  # right wherever the inputs happen to be kind, for a reason that is n
     ("10.layer", layer_with_float32_factors),
     ("11.entropy_bound", bound_rounding_bits_to_the_nearest),
     ("11.entropy_bound", bound_of_rounded_chances),
+    ("12.missing", bias_of_four_classes),
+    ("12.missing", bias_above_a_number(-9999)),
+    ("12.consistency", consistency_of_uncertain(0.99)),
 ]
 
 
