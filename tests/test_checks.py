@@ -17,6 +17,7 @@ from tests.answers.lesson_12 import (
     bias_of_four_classes,
     consistency_of_uncertain,
 )
+from tests.answers.lesson_13 import rebuild_with_the_logit_that_rose
 
 SEEDS = range(8)
 FUNCTIONS = [name for name, task in TASKS.items() if isinstance(task, Task)]
@@ -101,6 +102,7 @@ LUCKY = [  # right wherever the inputs happen to be kind, for a reason that is n
     ("12.missing", bias_of_four_classes),
     ("12.missing", bias_above_a_number(-9999)),
     ("12.consistency", consistency_of_uncertain(0.99)),
+    ("13.rebuild", rebuild_with_the_logit_that_rose),
 ]
 
 

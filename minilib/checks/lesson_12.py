@@ -474,11 +474,14 @@ def _apart(rng: Rng, n: int, *, found: int = 0, unit: int = 1024) -> Array:
 def _strangers(
     rng: Rng, gaps: Array, *, missing: int, share: float, level: int = 0, n_classes: int = 4
 ) -> tuple:
-    """Draw logits near a level, so that the missing class lacks so much to the best other one."""
+    """Draw logits near a level, so that the missing class lacks so much to the best other one.
+
+    Where there are more than four classes, the best other one is the last.
+    """
     n = len(gaps)
     others = level + rng.integers(-20, 20, (n, n_classes - 1)) / 4
     others[:, 0] = others.max(axis=1) + 1.25 + rng.integers(0, 8, n) / 4
-    others = rng.permuted(others, axis=1)
+    others = rng.permuted(others, axis=1) if n_classes == 4 else others[:, ::-1]
     logits = np.insert(others, missing, others.max(axis=1) - rng.permutation(gaps), axis=1)
     return logits, missing, float(share)
 
