@@ -18,6 +18,7 @@ from tests.answers.lesson_12 import (
     consistency_of_uncertain,
 )
 from tests.answers.lesson_13 import rebuild_with_the_logit_that_rose
+from tests.answers.lesson_14 import embedding_by_natural_logarithms, embedding_from_negatives
 
 SEEDS = range(8)
 FUNCTIONS = [name for name, task in TASKS.items() if isinstance(task, Task)]
@@ -103,6 +104,8 @@ LUCKY = [  # right wherever the inputs happen to be kind, for a reason that is n
     ("12.missing", bias_above_a_number(-9999)),
     ("12.consistency", consistency_of_uncertain(0.99)),
     ("13.rebuild", rebuild_with_the_logit_that_rose),
+    ("14.embedding", embedding_by_natural_logarithms),
+    ("14.embedding", embedding_from_negatives),
 ]
 
 
