@@ -10,6 +10,15 @@ from minilib.checks import TASKS, check
 from minilib.checks.task import Task, WrongAnswer, agree, judge
 from tests.answers import RIGHT, WRONG
 from tests.answers.lesson_01 import slope
+from tests.answers.lesson_10 import columns_without, layer_with_float32_factors
+from tests.answers.lesson_11 import bound_of_rounded_chances, bound_rounding_bits_to_the_nearest
+from tests.answers.lesson_12 import (
+    bias_above_a_number,
+    bias_of_four_classes,
+    consistency_of_uncertain,
+)
+from tests.answers.lesson_13 import rebuild_with_the_logit_that_rose
+from tests.answers.lesson_14 import embedding_by_natural_logarithms, embedding_from_negatives
 
 SEEDS = range(8)
 FUNCTIONS = [name for name, task in TASKS.items() if isinstance(task, Task)]
@@ -86,6 +95,17 @@ LUCKY = [  # right wherever the inputs happen to be kind, for a reason that is n
     ("07.surgery", lambda network, X: right("07.surgery", network, np.maximum(X, 0))),
     ("07.states", lambda network, X: right("07.states", network, X[1:])),
     ("07.rollback", lambda net, scores, *data: right("07.rollback", net, abs(scores), *data)),
+    ("10.columns", columns_without(slice(1, None))),
+    ("10.columns", columns_without(slice(None, -1))),
+    ("10.layer", layer_with_float32_factors),
+    ("11.entropy_bound", bound_rounding_bits_to_the_nearest),
+    ("11.entropy_bound", bound_of_rounded_chances),
+    ("12.missing", bias_of_four_classes),
+    ("12.missing", bias_above_a_number(-9999)),
+    ("12.consistency", consistency_of_uncertain(0.99)),
+    ("13.rebuild", rebuild_with_the_logit_that_rose),
+    ("14.embedding", embedding_by_natural_logarithms),
+    ("14.embedding", embedding_from_negatives),
 ]
 
 

@@ -23,7 +23,7 @@ def _columns_cases(rng: np.random.Generator) -> list[tuple]:
 def _table(rng: np.random.Generator, bits: int) -> tuple[Array, int]:
     """Draw columns around 0, beside it, tiny and constant, one of zeros, and two of halves."""
     last = 2**bits - 1
-    below = rng.integers(1, last - 2, 2) + 0.3
+    below = rng.integers(1, last - 2, 2) + rng.permutation([0.3, 0.7])
     beside = round(0.2 * last) + 0.25
     tiny = [_column(rng, 0, last, 1) for _ in range(2)]
     columns = [
@@ -45,8 +45,14 @@ def _four_codes(rng: np.random.Generator) -> tuple[Array, int]:
 
 
 def _shuffled(rng: np.random.Generator, columns: list[Array]) -> Array:
-    """Put columns in any order, and rows, some of them twice."""
-    rows = rng.permutation([*range(12), *rng.integers(0, 12, rng.integers(1, 6))])
+    """Put columns in any order, and rows, some of them twice.
+
+    The ends of one column stand first and last: who leaves out a row misses one of them.
+    """
+    ends = rng.permutation([columns[0].argmin(), columns[0].argmax()])
+    inner = np.delete(np.arange(12), ends)
+    between = rng.permutation([*inner, *rng.choice(inner, rng.integers(1, 6))])
+    rows = [ends[0], *between, ends[1]]
     return np.stack([columns[i] for i in rng.permutation(len(columns))], axis=1)[rows]
 
 
@@ -322,6 +328,12 @@ COLUMNS = Task(
             same_as(_rounded_by(np.round, _away_from_zero), _rounded_by(np.round, _half_up)),
         ),
         Mistake(
+            "zero point cut off",
+            "your codes are rounded as asked, but of the zero point you cut the digits behind the "
+            "point off, with int, floor or //: np.round for it as well.",
+            same_as(_rounded_by(np.round, np.trunc), _rounded_by(np.round, np.floor)),
+        ),
+        Mistake(
             "cut off",
             "you cut the digits behind the point off, with floor or int, instead of rounding. "
             "Values are off by up to a whole step, and all in one direction.",
@@ -377,6 +389,17 @@ BELOW_A_HALF = (
 )
 
 
+def _beside_a_half(rng: np.random.Generator) -> tuple[int, int, int]:
+    """Draw a bias, multiplier and shift: a half or a hair above, but for a float32 multiplier."""
+    while True:
+        bias, output = (int(rng.integers(*ends)) for ends in ((20_000, 60_000), (5, 250)))
+        shift = 30 + int(np.log2(bias / output))
+        multiplier = -(-(2 * output + 1) * 2 ** (shift - 1) // bias)
+        rounded = int(np.float32(multiplier))
+        if rounded < multiplier < 2**30 and 2 * bias * rounded < (2 * output + 1) * 2**shift:
+            return bias, multiplier, shift
+
+
 def _layer_cases(rng: np.random.Generator) -> list[Layer]:
     zero_points = (0, rng.integers(90, 128), rng.integers(140, 230))
     n_rows = rng.integers((4, 9, 4), (9, 13, 13))
@@ -405,7 +428,8 @@ def _layer(rng: np.random.Generator, n: int, zero_point: int) -> Layer:
     ]
     halves = [(_few(rng, n_in), 4 * rng.integers(5, 60) + odd, 2**15, 16) for odd in (1, 3)]
     below = (rng.integers(-128, 128, n_in), *rng.choice(BELOW_A_HALF))
-    neurons = [*plain, *bright, *halves, below]
+    beside = (rng.integers(-128, 128, n_in), *_beside_a_half(rng))
+    neurons = [*plain, *bright, *halves, below, beside]
     weight, bias, multiplier, shift = zip(
         *(neurons[i] for i in rng.permutation(len(neurons))), strict=True
     )
@@ -540,6 +564,27 @@ def _halves_to_even(total: Array, multiplier: Array, shift: Array) -> Array:
     return np.clip(np.round(total * multiplier / 2.0**shift), 0, 255)
 
 
+def _in_single_precision(total: Array, multiplier: Array, shift: Array) -> Array:
+    factor = (multiplier / 2.0**shift).astype(np.float32)
+    return np.clip(np.floor(total.astype(np.float32) * factor + np.float32(0.5)), 0, 255)
+
+
+def _product_in_single_precision(total: Array, multiplier: Array, shift: Array) -> Array:
+    product = total.astype(np.float32) * multiplier.astype(np.float32)
+    halves = product / (2.0**shift).astype(np.float32) + np.float32(0.5)
+    return np.clip(np.floor(halves), 0, 255)
+
+
+def _factor_in_single_precision(total: Array, multiplier: Array, shift: Array) -> Array:
+    factor = (multiplier / 2.0**shift).astype(np.float32)
+    return np.clip(np.floor(total * factor.astype(float) + 0.5), 0, 255)
+
+
+def _product_rounded_once(total: Array, multiplier: Array, shift: Array) -> Array:
+    product = (total * multiplier / 2.0**shift).astype(np.float32)
+    return np.clip(np.floor(product + np.float32(0.5)), 0, 255)
+
+
 def _shifted_first(total: Array, multiplier: Array, shift: Array) -> Array:
     return np.clip((total >> shift) * multiplier, 0, 255)
 
@@ -645,6 +690,22 @@ LAYER = Task(
             same_as(_with_ending(_halves_to_even)),
         ),
         Mistake(
+            "single precision",
+            "you multiply in float32. It has 24 bits: a hair below a half becomes a half, and the "
+            "output is one too large or too small. Multiply whole numbers, in int64.",
+            same_as(
+                *(
+                    _with_ending(ending)
+                    for ending in (
+                        _in_single_precision,
+                        _product_in_single_precision,
+                        _factor_in_single_precision,
+                        _product_rounded_once,
+                    )
+                )
+            ),
+        ),
+        Mistake(
             "clipped before",
             "you clip the sums to 0 ... 255, before they are multiplied. The sums are large on "
             "purpose; clip what comes out at the end.",
@@ -715,6 +776,10 @@ def _read_as(codes: Callable[[Array], Array]) -> Callable[[Array, int], Array]:
     return lambda packed, n_in: codes(_nibbles(packed)[:, :n_in])
 
 
+def _signed_in_bytes(packed: Array, n_in: int) -> Array:
+    return _signed(_nibbles(packed)[:, :n_in]) % 256
+
+
 def _sign_in_the_high_half_only(packed: Array, n_in: int) -> Array:
     nibbles = _nibbles(packed)
     nibbles[:, 1::2] = _signed(nibbles[:, 1::2])
@@ -762,6 +827,12 @@ UNPACK = Task(
             "your codes go from 0 to 15. The highest of the four bits is the sign: from 8 on, take "
             "16 off.",
             same_as(_read_as(lambda nibbles: nibbles)),
+        ),
+        Mistake(
+            "signs in unsigned bytes",
+            "your negative codes are 248 to 255: you take 16 off while the codes are still uint8, "
+            "and they wrap. First .astype(int), then the minus.",
+            same_as(_signed_in_bytes),
         ),
         Mistake(
             "sign in one half only",

@@ -154,6 +154,7 @@ _BOUND_RULES: Rules = {
     "zeros left out": (_bytes_of(_without_zeros),),
     "signs dropped": (_bytes_of(lambda codes: _bits(np.abs(codes))),),
     "first layer only": (lambda layers: _bytes_of(_bits)(layers[:1]),),
+    "last layer only": (lambda layers: _bytes_of(_bits)(layers[-1:]),),
     "minus forgotten": (
         lambda layers: math.ceil(-_all_bits(layers) / 8),
         lambda layers: math.floor(-_all_bits(layers) / 8),
@@ -162,14 +163,17 @@ _BOUND_RULES: Rules = {
     "rounded down": (lambda layers: math.floor(_all_bits(layers) / 8),),
     "rounded to the nearest": (lambda layers: round(_all_bits(layers) / 8),),
     "not rounded": (lambda layers: _all_bits(layers) / 8,),
-    "bits of each layer rounded": (_bytes_of(lambda codes: math.ceil(_bits(codes))),),
+    "bits of each layer rounded": tuple(
+        _bytes_of(lambda codes, rounded=rounded: rounded(_bits(codes)))
+        for rounded in (math.ceil, round, math.floor)
+    ),
     "entropy rounded": tuple(_bytes_of(_entropy_rounded(digits)) for digits in (2, 3)),
     "one too many": (lambda layers: math.floor(_all_bits(layers) / 8) + 1,),
 }
 
 
 def _bound_cases(rng: np.random.Generator) -> list[tuple]:
-    """Draw networks: of one layer, of thirty, with far codes, with equal shapes, of whole bytes."""
+    """Draw networks: of one layer, of many, with far codes, with equal shapes, of whole bytes."""
     return _drawn(rng, _networks_of_codes, _BOUND_RULES)
 
 
@@ -182,7 +186,7 @@ def _networks_of_codes(rng: np.random.Generator) -> list[tuple[Layers]]:
         (whole_bytes,),
         *(
             (_between_bytes(rng, draw),)
-            for draw in (_one_row_and_a_cube, _thirty, _long, _equal_shapes, _uneven, _uneven)
+            for draw in (_one_row_and_a_cube, _thirty, _forty, _long, _equal_shapes, _uneven)
         ),
     ]
 
@@ -209,18 +213,34 @@ def _thirty(rng: np.random.Generator) -> Layers:
     return [_codes(rng, (8, 7)) for _ in range(30)]
 
 
+def _forty(rng: np.random.Generator) -> Layers:
+    """Draw layers with the same codes in other orders, which all lose the same part of a bit.
+
+    It is between a quarter and a half, so that it is more than a byte in all.
+    """
+    while True:
+        codes = _codes(rng, (7, 5))
+        if 0.25 < _bits(codes) % 1 < 0.48:
+            alike = [rng.permutation(codes.ravel()).reshape(7, 5) for _ in range(40)]
+            return [*alike, _codes(rng, (9,))]
+
+
 def _equal_shapes(rng: np.random.Generator) -> Layers:
     return [_codes(rng, (5, 6)) for _ in range(5)]
 
 
 def _long(rng: np.random.Generator) -> Layers:
-    """Draw a layer so long and uneven that its bytes show the fourth digit of the entropy."""
+    """Draw a layer so long and uneven that its bytes show the fourth digit of the entropy.
+
+    They also show the fourth digit of the probabilities.
+    """
     while True:
-        counts = rng.multinomial(11_900, [0.86, 0.1, 0.03, 0.006, 0.003, 0.001]) + 1
-        codes = np.repeat([0, -1, 1, 2, -300, 1000], counts)
-        entropy = _bits(codes) / codes.size
-        if abs(entropy - round(entropy, 3)) > 0.00045:
-            return [rng.permutation(codes).reshape(2, -1) if codes.size % 2 == 0 else codes]
+        counts = rng.multinomial(11_900, [0.86, 0.1, 0.03, 0.006, 0.003, 0.001]) + 10
+        chances = counts / counts.sum()
+        entropy, rounded = (-np.sum(chances * np.log2(p)) for p in (chances, chances.round(3)))
+        if abs(entropy - round(entropy, 3)) > 0.00045 and abs(rounded - entropy) > 0.0007:
+            codes = rng.permutation(np.repeat([0, -1, 1, 2, -300, 1000], counts))
+            return [codes.reshape(2, -1) if codes.size % 2 == 0 else codes]
 
 
 def _uneven(rng: np.random.Generator) -> Layers:
@@ -352,6 +372,12 @@ ENTROPY_BOUND = Task(
             _same_bound("first layer only"),
         ),
         Mistake(
+            "last layer only",
+            "you return the bytes of the last layer: each one overwrites the bits of those before. "
+            "Start from 0 before the loop, and add in it: bits += ...",
+            _same_bound("last layer only"),
+        ),
+        Mistake(
             "minus forgotten",
             "your number of bytes is negative. The logarithm of a probability is at most 0: bits "
             "are minus the logarithm.",
@@ -375,7 +401,7 @@ ENTROPY_BOUND = Task(
         ),
         Mistake(
             "bits of each layer rounded",
-            "you round each layer up to whole bits. The bound knows parts of bits, and the layers "
+            "you round each layer to whole bits. The bound knows parts of bits, and the layers "
             "stand in one file: add up first, and round once, at the end.",
             _same_bound("bits of each layer rounded"),
         ),
@@ -986,6 +1012,7 @@ def _layer(rng: np.random.Generator, n_out: int, n_in: int, n_shared: int) -> La
     codes = rng.integers(1, n_shared + 1, (n_out, n_in))
     codes[rng.random((n_out, n_in)) < rng.uniform(0.6, 0.9)] = 0
     codes[0, :20] *= rng.random() < 0.5
+    codes[1, -5:], codes[2, :4], codes[2, 4] = 0, 0, 1  # a run that goes on into the next row
     codes[-1, -8:] = 0
     codes[1, 0] = 1
     values = np.sort(rng.uniform(-1, 1, n_shared)).astype(np.float32)

@@ -156,6 +156,11 @@ def _down_the_columns() -> list[dict]:
     return [soft, hard, soft | hard]
 
 
+def _without_class_0(logits: Array, labels: Array, temperature: float) -> float:
+    """Take class 0 for no label."""
+    return _surprise(_log_softmax(logits), np.where(labels > 0, labels, -1))
+
+
 def _last_class_for_none(logits: Array, labels: Array, temperature: float) -> float:
     """Let a label of -1 be a place from the end."""
     return -_log_softmax(logits)[np.arange(len(labels)), labels].mean()
@@ -383,6 +388,27 @@ LOSS = Task(
             ),
         ),
         Mistake(
+            "logarithm to base 2",
+            "your logarithm is not the natural one. The losses of this course count in natural "
+            "logarithms, as torch does: np.log, not np.log2 or np.log10.",
+            _like_code(
+                *(lambda *case, base=base: _loss(*case) / np.log(base) for base in (2, 10)),
+                lambda *case: _loss(*case, over=lambda parts: np.mean(parts) / np.log(2)),
+                lambda *case: _loss(
+                    *case,
+                    hard=lambda logits, labels, T: (
+                        _surprise(_log_softmax(logits), labels) / np.log(2)
+                    ),
+                ),
+            ),
+        ),
+        Mistake(
+            "class 0 left out",
+            "you ask for labels above 0, and class 0 has the number 0. Only -1 says that there is "
+            "no label: labels >= 0.",
+            _like({"hard": _without_class_0}),
+        ),
+        Mistake(
             "-1 as a class",
             "you use the label -1 as a place in the row: in Python that is the last class. "
             "Examples with -1 have no label and take no part in the labels' part.",
@@ -410,12 +436,21 @@ LOSS = Task(
 
 
 def _missing_cases(rng: Rng) -> list[tuple]:
-    """Draw shares whose count is whole, and others, gaps that are equal, and far lower logits."""
+    """Draw shares whose count is whole, and others, gaps that are equal, and far lower logits.
+
+    There are four or six classes.
+    """
     unit = (2 * rng.integers(300, 700) + 1) / 1024
     return [
         _strangers(rng, _apart(rng, 8, found=1), missing=0, share=0.375),
         _strangers(rng, _apart(rng, 10), missing=2, share=rng.uniform(0.23, 0.27), level=-1024),
-        _strangers(rng, _apart(rng, 9, found=2), missing=1, share=rng.uniform(0.46, 0.49)),
+        _strangers(
+            rng, _apart(rng, 10, unit=64), missing=3, share=rng.uniform(0.33, 0.37), level=-20_000
+        ),
+        _strangers(
+            rng, _apart(rng, 9, found=2), missing=1, share=rng.uniform(0.46, 0.49), n_classes=6
+        ),
+        _strangers(rng, _apart(rng, 10), missing=4, share=rng.uniform(0.23, 0.27), n_classes=6),
         _strangers(rng, _apart(rng, 8), missing=3, share=0.5, level=-32),
         _strangers(rng, _apart(rng, 9, found=4), missing=1, share=rng.uniform(0.12, 0.2)),
         _strangers(rng, unit * np.array([1, 1, 1, 2, 3, 4]), missing=0, share=0.5),
@@ -423,19 +458,30 @@ def _missing_cases(rng: Rng) -> list[tuple]:
     ]
 
 
-def _apart(rng: Rng, n: int, *, found: int = 0) -> Array:
-    """Draw gaps that differ by more than a quarter; as many as `found` are below 0."""
+def _apart(rng: Rng, n: int, *, found: int = 0, unit: int = 1024) -> Array:
+    """Draw gaps that differ by more than a quarter; as many as `found` are below 0.
+
+    In them are odd numbers of a small part of 1: single precision has room for no smaller one
+    where logits are large.
+    """
     sizes = np.sort(rng.permutation(np.arange(2, 12 * n, 3))[:n]) / 4
-    sizes += (2 * rng.integers(0, 128, n) + 1) / 1024  # no step of a short decimal number hits it
+    sizes += (
+        2 * rng.integers(0, unit // 8, n) + 1
+    ) / unit  # no step of a short decimal number hits it
     return sizes * np.where(np.arange(n) < found, -1, 1)
 
 
-def _strangers(rng: Rng, gaps: Array, *, missing: int, share: float, level: int = 0) -> tuple:
-    """Draw logits near a level, so that the missing class lacks so much to the best other one."""
+def _strangers(
+    rng: Rng, gaps: Array, *, missing: int, share: float, level: int = 0, n_classes: int = 4
+) -> tuple:
+    """Draw logits near a level, so that the missing class lacks so much to the best other one.
+
+    Where there are more than four classes, the best other one is the last.
+    """
     n = len(gaps)
-    others = level + rng.integers(-20, 20, (n, 3)) / 4
+    others = level + rng.integers(-20, 20, (n, n_classes - 1)) / 4
     others[:, 0] = others.max(axis=1) + 1.25 + rng.integers(0, 8, n) / 4
-    others = rng.permuted(others, axis=1)
+    others = rng.permuted(others, axis=1) if n_classes == 4 else others[:, ::-1]
     logits = np.insert(others, missing, others.max(axis=1) - rng.permutation(gaps), axis=1)
     return logits, missing, float(share)
 
@@ -540,7 +586,7 @@ MISSING = Task(
                     _with_gaps(
                         lambda logits, missing, floor=floor: _gaps_above(floor, logits, missing)
                     )
-                    for floor in (0, -1, -9, -10, -99, -100, -999, -1000)
+                    for floor in (0, -1, -9, -10, -99, -100, -999, -1000, -9999, -10_000)
                 )
             ),
         ),
@@ -625,7 +671,7 @@ MISSING = Task(
                 _of_column(lambda logits, missing: missing - 1),
                 _of_column(lambda logits, missing: (missing + 1) % logits.shape[1]),
                 _of_column(lambda logits, missing: logits.shape[1] - 1),
-                _of_column(lambda logits, missing: 3),
+                _of_column(lambda logits, missing: min(3, logits.shape[1] - 1)),
                 _of_column(lambda logits, missing: 0),
             ),
         ),
@@ -667,6 +713,7 @@ def _consistency_cases(rng: Rng) -> list[tuple]:
         _of(32, rng, first=rng.integers(8, 11), second=rng.integers(8, 11), neither=odd // 3),
         _of(32, rng, first=k - 1, second=k - 1, neither=odd),
         _of(64, rng, first=1, second=rng.integers(1, 3), neither=1),
+        _of(1024, rng, first=1, second=rng.integers(0, 2), neither=1),
         _answers(rng, both=odd, first=0, second=0, neither=k),
         _answers(rng, both=0, first=k, second=k, neither=0),
         _answers(rng, both=4 * k, first=0, second=0, neither=0),

@@ -20,7 +20,9 @@ def _user_clip_cases(rng: Rng) -> list[tuple]:
 
     Once the bound is far below 1, once far above 2.
     """
-    everybody = ["small", "within", "over", "large", "many", "opposite", "cancelling", "zero"]
+    everybody = [
+        *("tiny", "small", "within", "over", "large", "many", "opposite", "cancelling", "zero")
+    ]
     pictures = [(2, 1, 2, 2), (2,), (3, 2), (3,), (2, 3), (2,)]
     low, high = rng.uniform(0.4, 0.45), rng.uniform(2.6, 3)
     return [
@@ -56,6 +58,8 @@ def _round(
 def _gradients_of(rng: Rng, kind: str, n_numbers: int) -> Array:
     """Draw the gradients of one person, one per row, for a bound of 1."""
     one, other = (_direction(rng, n_numbers) for _ in range(2))
+    if kind == "tiny":
+        return rng.uniform(0.01, 0.03) * one[None]
     if kind == "small":
         return rng.uniform(0.3, 0.8) * one[None]
     if kind == "within":
@@ -114,6 +118,10 @@ def _by_run(rows: Array, users: Array) -> Array:
     """Sum the rows of each person, as long as they follow each other."""
     starts = np.flatnonzero(np.diff(users, prepend=users[0] - 1))
     return np.add.reduceat(rows, starts, axis=0)
+
+
+def _first_of_each(rows: Array, users: Array) -> Array:
+    return rows[np.unique(users, return_index=True)[1]]
 
 
 def _last_of_each(rows: Array, users: Array) -> Array:
@@ -236,6 +244,18 @@ def _clipped_at_one(rows: Array, bound: float) -> Array:
 def _not_a_number(answer: Any, gradients: list[Array], *_: object) -> bool:
     stopped = isinstance(answer, ZeroDivisionError | FloatingPointError)
     return stopped or not all(np.isfinite(np.asarray(part, float)).all() for part in answer)
+
+
+def _named_from_0(gradients: list[Array], users: Array, bound: float, n_users: int) -> list[Array]:
+    """Look for the people 0, 1, 2, ... only."""
+    here = users < n_users
+    return _user_clip([part[here] for part in gradients], users[here], bound, n_users)
+
+
+def _numbered(answer: Any, *case: Any) -> bool:
+    """Whether people were taken for the places of an array, or are looked for from 0 on."""
+    outside = isinstance(answer, IndexError) and "out of bounds" in str(answer)
+    return outside or _user_clip_like(_named_from_0)(answer, *case)
 
 
 def _user_clip_like(*functions: Callable) -> Callable[..., bool]:
@@ -405,6 +425,12 @@ USER_CLIP = Task(
             _user_clip_like(lambda *case: _user_clip(*case, clip=_clipped_at_one)),
         ),
         Mistake(
+            "names as places",
+            "you take the people for the numbers from 0 to n_users - 1. They are names, and may be "
+            "any numbers: go through np.unique(users), or use a dictionary.",
+            _numbered,
+        ),
+        Mistake(
             "neighbouring rows only",
             "you take rows together only where they follow each other. The rows of a person may "
             "stand anywhere, and itertools.groupby does not look for them.",
@@ -413,9 +439,10 @@ USER_CLIP = Task(
         Mistake(
             "one example of each",
             "you keep a single example of each person: a dictionary forgets what was there before, "
-            "and so does sums[users] += rows. Add them up.",
+            "and so does sums[users] += rows, and np.unique gives the first. Add them up.",
             _user_clip_like(
                 lambda *case: _user_clip(*case, group=_last_of_each),
+                lambda *case: _user_clip(*case, group=_first_of_each),
             ),
         ),
         Mistake(
@@ -461,7 +488,16 @@ def _rebuild_cases(rng: Rng) -> list[tuple]:
         _step(rng, [10, 7, 2], lr=0.1, lam=rng.uniform(2.5, 3.5), rank="decaying"),
         _step(rng, [9, 6, 5, 3], lr=1.0, logit=9, scale=0.02),
         _step(rng, [9, 7, 6, 4], lr=0.2, lam=rng.uniform(2, 3), rank="decaying", cancelling=True),
+        _decaying(rng),
     ]
+
+
+def _decaying(rng: Rng) -> tuple:
+    """Draw a step in which decay is so strong that another logit than the label's rises most."""
+    while True:
+        case = _step(rng, [10, 7, 4], lr=0.1, lam=rng.uniform(4, 6), rank="decaying")
+        if _rise(*case).argmax() != _rebuild(*case)[1]:
+            return case
 
 
 def _step(
@@ -619,6 +655,12 @@ def _forward(network: Network, x: Array) -> Array:
     for weight, bias in network[:-1]:
         x = np.maximum(weight @ x + bias, 0)
     return network[-1][0] @ x + network[-1][1]
+
+
+def _rise(before: Network, after: Network, lr: float, lam: float) -> Array:
+    """Say how far the logits of the picture have risen."""
+    picture, _ = _rebuild(before, after, lr, lam)
+    return _forward(after, picture) - _forward(before, picture)
 
 
 def _step_times(power: int) -> Callable[..., Rows]:
@@ -782,9 +824,11 @@ REBUILD = Task(
         ),
         Mistake(
             "last weights",
-            "your picture is right, but you look for the label in the last weights. They move by "
-            "their decay, too, and it may be the larger part: look at the last biases.",
+            "your picture is right, but you look for the label in the last weights, or in how what "
+            "they say has changed. They move by their decay, too, and it may be the larger part: "
+            "look at the last biases.",
             _label_from(
+                lambda before, after, *rest: _rise(before, after, *rest).argmax(),
                 lambda before, after, *_: (after[-1][0] - before[-1][0]).sum(axis=1).argmax(),
                 lambda before, after, *_: _lengths(after[-1][0] - before[-1][0]).argmax(),
                 lambda before, after, *_: np.abs(after[-1][0] - before[-1][0]).sum(axis=1).argmax(),

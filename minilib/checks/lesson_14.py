@@ -26,14 +26,14 @@ Shape = tuple
 def _tree_path_cases(rng: Rng) -> list[tuple]:
     """Draw trees with ties, with splits that gain nothing, without any split, and by chance.
 
-    In two of them equal prices differ by rounding, in two some differ by 1e-5.
+    In two of them equal prices differ by rounding, in two some differ by 1e-9.
     """
     far, near = 10 + rng.integers(0, 6, 3), rng.integers(1, 4)
     twig = (2, LEAF, LEAF)
     late = (5, (1, LEAF, LEAF), LEAF)  # its price rises when the twig below it is cut
     early = (1, (10, LEAF, LEAF), LEAF)  # cut before the twig below it
     idle = (0, (0, LEAF, LEAF), LEAF)
-    heavier = (2 + 2**-11, LEAF, LEAF)  # the price of a twig, and 1e-5
+    heavier = (2 + 2**-24, LEAF, LEAF)  # the price of a twig, and 1e-9
     bush = (2 + near, (2, twig, (4, twig, twig)), (4, twig, (2, twig, twig)))
     return [
         _tree(rng, (30 + far[0], (20 + far[1], late, early), (45 + far[2], twig, twig))),
@@ -155,6 +155,7 @@ def _tree_path(
     candidates: Callable[[Array, Array, set[int]], list[int]] = _inner,
     pick: Callable[..., float] = min,
     together: bool = True,
+    tie: float = TIE,
 ) -> Path:
     """Cut until the root is a leaf; the options replace a piece by a wrong one."""
     cut: set[int] = set()
@@ -162,9 +163,9 @@ def _tree_path(
     while inner := candidates(left, right, cut):
         prices = {one: link(left, right, errors, one, cut) for one in inner}
         price = float(pick(prices.values()))
-        weakest = [one for one in inner if abs(prices[one] - price) < TIE]
+        weakest = [one for one in inner if abs(prices[one] - price) < tie]
         cut.update(weakest if together else weakest[:1])
-        if together and abs(price - path[-1][0]) < TIE:
+        if together and abs(price - path[-1][0]) < tie:
             price, _ = path.pop()
         path.append((price, len(_leaves(left, right, 0, cut))))
     return path
@@ -175,7 +176,7 @@ def _with_equal_steps(answer: Any, *case: Any) -> bool:
     (price, n), *others = answer
     merged = [(price, n)]
     for price, n in others:
-        equal = abs(price - merged[-1][0]) < 1e-9
+        equal = abs(price - merged[-1][0]) < TIE
         merged[-1:] = [(merged[-1][0], n)] if equal else [merged[-1], (price, n)]
     return agree(merged, _tree_path(*case), rtol=1e-6, atol=1e-9)
 
@@ -333,6 +334,14 @@ TREE_PATH = Task(
             _equal_but_for_rounding,
         ),
         Mistake(
+            "different, but nearly equal",
+            "you take prices for equal that differ by 1e-9. They are different trees: add 1e-12, "
+            "not more, before you compare. np.isclose is far more generous than that.",
+            _path_like(
+                *(lambda *case, tie=tie: _tree_path(*case, tie=tie) for tie in (1e-8, 1e-6, 1e-4))
+            ),
+        ),
+        Mistake(
             "one by one",
             "your path has a price twice. Branches of the same price go in the same step, until "
             "the weakest link left has a higher one.",
@@ -363,25 +372,29 @@ Answer = tuple[Array, Array, Array, int]
 
 def _embedding_cases(rng: Rng) -> list[tuple]:
     """Draw tables of several shapes; what is left of the last byte is up to a half, and more."""
-    shapes = [(8, 15, 6), (4, 13, 7), (3, 15, 9), (2, 17, 7), (5, 13, 9)]
+    shapes = [(8, 16, 6), (4, 14, 7), (3, 16, 9), (2, 18, 7), (5, 14, 9)]
     return [_embedding_table(rng, *shape) for shape in shapes]
 
 
 def _embedding_table(rng: Rng, bits: int, n_rows: int, n_columns: int) -> tuple[Array, Array, int]:
-    """Draw rows of many sizes, one of zeros, and some whose largest number is a limit.
+    """Draw rows of many sizes, one of zeros, and some whose largest number is at a limit.
 
     In the first column the two largest numbers get the same code; the row of zeros is the only
-    one that is not negative in the second.
+    one that is not negative in the second, where some rows have their largest number.
     """
     last = 2 ** (bits - 1) - 1
-    exponents = [-20, *rng.permutation(np.arange(-6, 4))[: n_rows - 9]]
+    exponents = [-35, *rng.permutation(np.arange(-6, 4))[: n_rows - 10]]
     rows = [2.0**k * _steps(rng, last, n_columns) for k in exponents]
+    rows.append(2.0 ** rng.integers(-3, 3) * (last + 0.25) * np.eye(n_columns)[3])
     # log2(limit) - log2(last) is no whole number at -1 for last = 3, at -4 and -3 for last = 127
-    limits = 2.0 ** np.array([-4, -3, -1, rng.integers(0, 3)]) * rng.choice([-1, 1], 4) * last
+    # and log(limit / last) / log(2) is none at 29
+    highest = 29 if last == 15 else rng.integers(0, 3)
+    limits = 2.0 ** np.array([-4, -3, -1, highest]) * rng.choice([-1, 1], 4) * last
     rows += list(limits[:, None] * np.eye(n_columns)[rng.integers(2, n_columns, 4)])
     rows.append(-(2.0 ** rng.integers(-3, 3)) * (last + 1) * np.eye(n_columns)[2])
     table = np.array(rows)
-    table[:, 1] = -np.abs(table).max(axis=1)
+    shares = rng.permutation(np.resize([1, 3 / 8 if last > 1 else 1], len(table)))
+    table[:, 1] = -np.abs(table).max(axis=1) * shares
     table = table[rng.permutation(len(table))]
     table = np.insert(table, rng.integers(len(table) + 1), 0, axis=0)
     table = _with_a_tie(rng, table, last)
@@ -651,6 +664,17 @@ EMBEDDING = Task(
             ),
         ),
         Mistake(
+            "a little beyond the last code",
+            "where the largest number of a row is a little beyond the last code, your exponent is "
+            "one too small: the number would be rounded down to the code, or cut off. It has to be "
+            "at most 2**k times the last code itself, before any rounding.",
+            _coded_by(
+                lambda table, bits: _exponents(
+                    table, bits, last=lambda bits: 2 ** (bits - 1) - 1 + 0.499
+                ),
+            ),
+        ),
+        Mistake(
             "two logarithms",
             "where the largest number of a row is exactly the last code times a power of two, your "
             "logarithm is sometimes a little above the whole number. Divide first, then take one "
@@ -893,6 +917,18 @@ FOLD = Task(
             "you add eps to the standard deviation. It is added to the variance, before the root "
             "is taken.",
             _fold_with(scale_of=lambda gamma, variance, eps: gamma / (np.sqrt(variance) + eps)),
+        ),
+        Mistake(
+            "another eps",
+            "you take an eps of your own, perhaps that of torch. It is given, as the last "
+            "argument, and channels that hardly vary show the difference.",
+            _fold_with_any(
+                "scale_of",
+                *(
+                    lambda gamma, variance, eps, own=own: gamma / np.sqrt(variance + own)
+                    for own in (1e-3, 1e-5, 1e-6, 1e-7, 1e-8, 1e-12)
+                ),
+            ),
         ),
         Mistake(
             "variance not rooted",

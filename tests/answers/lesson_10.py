@@ -2,6 +2,7 @@ import math
 from fractions import Fraction
 
 import numpy as np
+import torch
 
 # 10.columns
 
@@ -153,6 +154,24 @@ def columns_zero_point_up(X, bits):
     return limited(np.rint(X / scale) + zero_point, bits), scale, zero_point
 
 
+def columns_zero_point_by_int(X, bits):
+    low, high = np.minimum(X.min(0), 0), np.maximum(X.max(0), 0)
+    scale = (high - low) / (2**bits - 1)
+    scale[scale == 0] = 1
+    zero_point = (-low / scale).astype(int) - 2 ** (bits - 1)
+    return limited(np.rint(X / scale) + zero_point, bits), scale, zero_point
+
+
+def columns_without(rows):
+    """The right codes, but for grids that do not know some of the rows."""
+
+    def columns(X, bits):
+        low, high = np.minimum(X[rows].min(0), 0), np.maximum(X[rows].max(0), 0)
+        return columns_between(low, high, X, bits)
+
+    return columns
+
+
 def columns_as_bytes(X, bits):
     codes, scale, zero_point = columns_at_once(X, bits)
     return codes.astype(np.int8), scale, zero_point.astype(np.int8)
@@ -254,6 +273,18 @@ def layer_numpys_round(codes, zero_point, weight, bias, multiplier, shift):
     return np.clip(np.rint(total * (multiplier / 2.0**shift)), 0, 255)
 
 
+def layer_in_float32(codes, zero_point, weight, bias, multiplier, shift):
+    total = torch.tensor((codes.astype(int) - zero_point) @ weight.T.astype(int) + bias).float()
+    product = total * torch.tensor(multiplier).float() / 2.0 ** torch.tensor(shift)
+    return torch.floor(product + 0.5).clamp(0, 255)
+
+
+def layer_with_float32_factors(codes, zero_point, weight, bias, multiplier, shift):
+    total = (codes.astype(int) - zero_point) @ weight.T.astype(int) + bias
+    factor = (multiplier / 2.0**shift).astype(np.float32)
+    return np.clip(np.floor(total * factor.astype(float) + 0.5), 0, 255)
+
+
 def layer_clip_multiply(codes, zero_point, weight, bias, multiplier, shift):
     total = (codes.astype(int) - zero_point) @ weight.T.astype(int) + bias
     return finished(total.clip(0, 255), multiplier, shift)
@@ -322,6 +353,11 @@ def unpack_mask_and_shift(packed, n_in):
     return np.dstack([low, high]).reshape(len(packed), -1)[:, :n_in]
 
 
+def unpack_in_uint8(packed, n_in):
+    both = np.stack([packed & 15, packed >> 4], axis=2).reshape(len(packed), -1)[:, :n_in]
+    return np.where(both >= 8, both - 16, both)
+
+
 def unpack_high_first(packed, n_in):
     both = np.dstack([packed >> 4, packed & 15]).reshape(len(packed), -1)
     return np.vectorize(signed)(both.astype(int))[:, :n_in]
@@ -379,6 +415,7 @@ WRONG = {
         "divided by zero": columns_without_care,
         "halves away from zero": columns_rounded_with(as_in_school),
         "zero point half up": columns_zero_point_up,
+        "zero point cut off": columns_zero_point_by_int,
         "cut off": columns_rounded_with(np.floor),
         "not clipped": columns_unlimited,
         "in one byte": columns_as_bytes,
@@ -395,6 +432,7 @@ WRONG = {
         "shifted first": layer_shift_multiply,
         "not rounded": layer_plain_shift,
         "halves to even": layer_numpys_round,
+        "single precision": layer_in_float32,
         "clipped before": layer_clip_multiply,
         "not clipped": layer_wrapping,
         "clipped as signed": layer_to_int8,
@@ -402,6 +440,7 @@ WRONG = {
     },
     "10.unpack": {
         "sign lost": unpack_unsigned,
+        "signs in unsigned bytes": unpack_in_uint8,
         "sign in one half only": unpack_mask_and_shift,
         "offset": unpack_with(lambda code: code - 8),
         "sign and magnitude": unpack_with(lambda code: 8 - code if code > 7 else code),

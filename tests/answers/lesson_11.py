@@ -150,6 +150,12 @@ def bound_return_inside(layers):
         return math.ceil(bits / 8)
 
 
+def bound_overwritten(layers):
+    for codes in layers:
+        bits = codes.size * shannon(codes)
+    return math.ceil(bits / 8)
+
+
 def bound_negative(layers):
     bits = 0
     for codes in layers:
@@ -174,6 +180,18 @@ def bound_rounding_bits(layers):
     bits = 0
     for codes in layers:
         bits += math.ceil(codes.size * shannon(codes))
+    return math.ceil(bits / 8)
+
+
+def bound_rounding_bits_to_the_nearest(layers):
+    return math.ceil(sum(round(codes.size * shannon(codes)) for codes in layers) / 8)
+
+
+def bound_of_rounded_chances(layers):
+    bits = 0
+    for codes in layers:
+        _, counts = np.unique(codes, return_counts=True)
+        bits -= (counts * np.log2(np.round(counts / codes.size, 3))).sum()
     return math.ceil(bits / 8)
 
 
@@ -559,6 +577,7 @@ WRONG = {
         "zeros left out": bound_nonzero,
         "signs dropped": bound_absolute,
         "first layer only": bound_return_inside,
+        "last layer only": bound_overwritten,
         "minus forgotten": bound_negative,
         "rounded down": bound_rounded_down,
         "rounded to the nearest": bound_rounded,

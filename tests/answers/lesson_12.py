@@ -177,6 +177,16 @@ def loss_by_sums(z, v, y, temperature, weight):
     return blend(hard, temperature**2 * softened(z, v, temperature) * len(z), weight)
 
 
+def loss_in_bits(z, v, y, temperature, weight):
+    soft = temperature**2 * softened(z, v, temperature)
+    return blend(labelled_mean(z, y), soft, weight) * math.log2(math.e)
+
+
+def loss_without_class_0(z, v, y, temperature, weight):
+    hard = labelled_mean(z, np.array([label if label > 0 else -1 for label in y]))
+    return blend(hard, temperature**2 * softened(z, v, temperature), weight)
+
+
 def loss_with_a_last_class(z, v, y, temperature, weight):
     hard = -np.mean([log_softmax(row)[k] for row, k in zip(z, y, strict=True)])
     return blend(hard, temperature**2 * softened(z, v, temperature), weight)
@@ -279,7 +289,8 @@ def bias_one_too_far(logits, missing, share):
 
 def bias_by_small_steps(logits, missing, share):
     bias = 0
-    while ((logits + bias * np.eye(4)[missing]).argmax(axis=1) == missing).mean() < share:
+    raised = np.eye(logits.shape[1])[missing]
+    while ((logits + bias * raised).argmax(axis=1) == missing).mean() < share:
         bias += 0.125
     return bias
 
@@ -294,7 +305,23 @@ def bias_for_new_rows(logits, missing, share):
 
 
 def bias_of_the_last_class(logits, missing, share):
-    return bias_by_sorting(logits, 3, share)
+    return bias_by_sorting(logits, -1, share)
+
+
+def bias_of_four_classes(logits, missing, share):
+    return bias_by_sorting(logits[:, :4], missing, share)
+
+
+def bias_above_a_number(number):
+    """Set the logit of the class to a number that is meant to be below all others."""
+
+    def bias(logits, missing, share):
+        others = logits.copy()
+        others[:, missing] = number
+        gaps = np.sort(others.max(axis=1) - logits[:, missing])
+        return max(0, gaps[rows_needed(logits, share) - 1])
+
+    return bias
 
 
 def bias_by_mean(logits, missing, share):
@@ -355,6 +382,17 @@ def above(observed, chance):
 def consistency_dividing(first, second, labels):
     chance = by_chance(first, second, labels)
     return (together(first, second, labels) - chance) / (1 - chance)
+
+
+def consistency_of_uncertain(largest):
+    """Call chance certain from here on."""
+
+    def consistency(first, second, labels):
+        if by_chance(first, second, labels) > largest:
+            return 0.0
+        return consistency_in_numpy(first, second, labels)
+
+    return consistency
 
 
 def consistency_one_for_certain(first, second, labels):
@@ -447,6 +485,8 @@ WRONG = {
         "softmax over the examples": loss_by_columns,
         "mean over classes": loss_by_mean_over_all,
         "sum over examples": loss_by_sums,
+        "logarithm to base 2": loss_in_bits,
+        "class 0 left out": loss_without_class_0,
         "-1 as a class": loss_with_a_last_class,
         "divided by all": loss_over_all_rows,
         "teacher for the labelled only": loss_of_labelled_rows,

@@ -174,6 +174,16 @@ def user_clip_to_one(gradients, users, bound, n_users):
     )
 
 
+def user_clip_by_places(gradients, users, bound, n_users):
+    rows = np.hstack([part.reshape(len(users), -1) for part in gradients])
+    sums = np.zeros((n_users, rows.shape[1]))
+    np.add.at(sums, users, rows)
+    sums *= np.minimum(1, bound / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12))
+    ends = np.cumsum([part[0].size for part in gradients])[:-1]
+    parts = np.split(sums.sum(axis=0) / n_users, ends)
+    return [part.reshape(old.shape[1:]) for part, old in zip(parts, gradients, strict=True)]
+
+
 def user_clip_by_groupby(gradients, users, bound, n_users):
     clipped = []
     for _, rows in itertools.groupby(range(len(users)), key=lambda i: users[i]):
@@ -322,6 +332,17 @@ def rebuild_with_the_label_of_the_weights(before, after, lr, lam):
     picture, _ = rebuild_from_the_largest(before, after, lr, lam)
     fell = before[-1][0] - after[-1][0]
     return picture, fell.sum(axis=1).argmin()
+
+
+def rebuild_with_the_logit_that_rose(before, after, lr, lam):
+    picture, _ = rebuild_from_the_largest(before, after, lr, lam)
+    logits = []
+    for network in (before, after):
+        h = picture
+        for W, b in network[:-1]:
+            h = (W @ h + b).clip(min=0)
+        logits.append(network[-1][0] @ h + network[-1][1])
+    return picture, np.argmax(logits[1] - logits[0])
 
 
 def rebuild_with_the_largest_label(before, after, lr, lam):
@@ -506,6 +527,7 @@ WRONG = {
         "squared length": user_clip_without_root,
         "another length": user_clip_by_sums_of_sizes,
         "clipped at 1": user_clip_to_one,
+        "names as places": user_clip_by_places,
         "neighbouring rows only": user_clip_by_groupby,
         "one example of each": user_clip_overwriting,
         "divided by examples": user_clip_over_examples,

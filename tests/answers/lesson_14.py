@@ -237,6 +237,20 @@ def path_without_tolerance(*case):
         alpha = min(map(tree.price, tree.inner()))
 
 
+def path_by_isclose(*case):
+    tree, alpha, path = Tree(*case), 0.0, []
+    while True:
+        weak = [t for t in tree.inner() if np.isclose(tree.price(t), alpha)]
+        if weak:
+            for t in weak:
+                tree.cut(t)
+            continue
+        path.append((alpha, len(tree.leaves())))
+        if not tree.inner():
+            return path
+        alpha = min(map(tree.price, tree.inner()))
+
+
 def path_of_something(*case):
     return path_by_recursion(*case) if len(case[0]) > 1 else []
 
@@ -276,7 +290,7 @@ def embedding_by_log2(table, queries, bits):
 def embedding_by_trying(table, queries, bits):
     last, codes, exponents = 2 ** (bits - 1) - 1, [], []
     for row in table.tolist():
-        k = -40 if any(row) else 0
+        k = -60 if any(row) else 0
         while max(map(abs, row)) > last * 2.0**k:
             k += 1
         codes.append([round(number / 2.0**k) for number in row])
@@ -341,6 +355,28 @@ def embedding_to_the_nearest(table, queries, bits):
 
 def embedding_one_too_large(table, queries, bits):
     k = [math.floor(math.log2(limit)) + 1 if limit else 0 for limit in limits_of(table, bits)]
+    return answer_from(table, queries, bits, k)
+
+
+def embedding_from_negatives(table, queries, bits):
+    """Look only at the number that is farthest below 0."""
+    limits = -table.min(axis=1) / (2 ** (bits - 1) - 1)
+    return answer_from(table, queries, bits, np.ceil(safe_log2(limits)))
+
+
+def embedding_by_natural_logarithms(table, queries, bits):
+    limits = limits_of(table, bits)
+    k = np.ceil(np.log(np.where(limits > 0, limits, 1)) / np.log(2))
+    return answer_from(table, queries, bits, k)
+
+
+def embedding_fit_by_rounding(table, queries, bits):
+    """Take the smallest exponent with which no code lies outside of the range."""
+    last, k = 2 ** (bits - 1) - 1, []
+    for row in table:
+        k.append(-60 if row.any() else 0)
+        while np.abs(np.round(row / 2.0 ** k[-1])).max() > last:
+            k[-1] += 1
     return answer_from(table, queries, bits, k)
 
 
@@ -547,6 +583,7 @@ WRONG = {
         "last splits only": path_from_the_bottom,
         "ghosts": path_with_ghosts,
         "equal but for rounding": path_without_tolerance,
+        "different, but nearly equal": path_by_isclose,
         "one by one": path_one_by_one,
         "nodes counted": path_counting_nodes,
         "one leaf less": path_of_single_leaves,
@@ -558,6 +595,7 @@ WRONG = {
         "rounded down": embedding_rounded_down,
         "rounded to the nearest": embedding_to_the_nearest,
         "one too large": embedding_one_too_large,
+        "a little beyond the last code": embedding_fit_by_rounding,
         "two logarithms": embedding_by_two_logarithms,
         "one code too many below": embedding_with_eight,
         "sign not counted": embedding_without_sign,
@@ -584,6 +622,7 @@ WRONG = {
         "eps outside the root": with_scale(
             lambda gamma, variance, eps: gamma / (variance**0.5 + eps)
         ),
+        "another eps": with_scale(lambda gamma, variance, eps: gamma / (variance + 1e-5) ** 0.5),
         "variance not rooted": with_scale(lambda gamma, variance, eps: gamma / (variance + eps)),
         "multiplied by the deviation": with_scale(
             lambda gamma, variance, eps: gamma * (variance + eps) ** 0.5
