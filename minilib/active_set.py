@@ -105,9 +105,9 @@ class ActiveSet:
         float
             The gap; infinite if the steps did not get there, as rounding spoils the inverse.
         """
-        stopped = False
         if self.l2 > 0 or self._damping > DAMPING:  # the Hessian is another one at each lam
             self._invert(DAMPING)
+        stopped = False
         for _ in range(min(max_steps, CORRECTIONS)):
             self._leave(self.w == 0)
             if not stopped:
@@ -141,8 +141,7 @@ class ActiveSet:
     def _gaps(self, w: Array, correlations: Array, l1: float | Array) -> Array:
         fit = np.vecdot(w, correlations[..., self.active])
         square = self._moments.yy - w @ self._moments.xy[self.active] - fit
-        steepest = np.abs(correlations).max(axis=-1)
-        size = np.abs(w)
+        steepest, size = np.abs(correlations).max(axis=-1), np.abs(w)
         return gap_of(square, fit, size.sum(axis=-1), steepest, l1) + self._rounding(size)
 
     def _rounding(self, size: Array) -> Array:
@@ -245,6 +244,5 @@ class ActiveSet:
     def _invert(self, damping: float) -> None:
         self._damping = min(max(damping, DAMPING), 1e-3)
         hessian = self._rows[:, self.active]
-        hessian.flat[:: len(hessian) + 1] *= 1 + self._damping
-        hessian.flat[:: len(hessian) + 1] += self.l2
+        hessian.flat[:: len(hessian) + 1] += self._damping * hessian.diagonal() + self.l2
         self._inverse = np.linalg.inv(hessian)

@@ -126,7 +126,7 @@ def encode_network(network: IntegerNetwork) -> bytes:
     Raises
     ------
     ValueError
-        If the network is too large.
+        If the network is too large, or takes more than `minilib.entropy.MOST_BITS` coded bits.
     """
     head, widths, weights, biases = _parts(network)
     coder = Encoder()

@@ -153,7 +153,8 @@ def huffman_encode(symbols: Sequence[int]) -> bytes:
     -------
     bytes
         How many symbols there are (4 bytes), how many differ (1), for each of these itself and
-        the length of its codeword (2), and the codewords one after the other.
+        the length of its codeword (2), and the codewords one after the other. The codewords never
+        take more than a fixed length would; with the table, a short message may.
 
     Raises
     ------
@@ -223,8 +224,8 @@ def _pack(bits: str) -> bytes:
     return int(bits.ljust(8 * n_bytes, "0") or "0", 2).to_bytes(n_bytes, "big")
 
 
-MOST_BITS = 20_000_000
-"""No more bits are read back from a file, unless somebody asks for it."""
+MOST_BITS = 2_000_000
+"""No more bits are written or read, unless somebody asks for it; so many take a while."""
 
 
 class Encoder:
@@ -234,12 +235,18 @@ class Encoder:
     the share of the interval that is as large as its probability; once the ends agree in their
     first byte, this byte is written and leaves the interval.
 
+    Parameters
+    ----------
+    most_bits : int
+        No more are written: what a `Decoder` would refuse is refused here.
+
     Notes
     -----
     The carryless range coder of M. Mahoney's lpaq, after G. Martin 1979.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most_bits: int = MOST_BITS) -> None:
+        self._left = self._most = most_bits
         self._low, self._high, self._bytes = 0, 0xFFFFFFFF, bytearray()
 
     def code(self, bit: int, chance: int) -> int:
@@ -256,7 +263,15 @@ class Encoder:
         -------
         int
             The bit.
+
+        Raises
+        ------
+        ValueError
+            If there are more bits than were expected.
         """
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError(f"there are more than {self._most:,} bits to code.")
         middle = self._low + ((self._high - self._low) * chance >> 22)
         if bit:
             self._high = middle

@@ -478,7 +478,8 @@ def gap_of(square: Array, fit: Array, norm: Array, steepest: Array, l1: Array | 
     """
     square = np.maximum(square, 1e-300)
     feasible = l1 / np.maximum(steepest, 1e-300)
-    scale = np.maximum(np.minimum(1 + fit / square, feasible), -feasible)
+    with np.errstate(over="ignore"):  # however large the ratio is, feasible is the end
+        scale = np.maximum(np.minimum(1 + fit / square, feasible), -feasible)
     return (1 - scale) ** 2 * square / 2 + np.maximum(l1 * norm - scale * fit, 0.0)
 
 

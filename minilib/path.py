@@ -190,7 +190,8 @@ def _check_options(lams: Array, tol: float, max_steps: int) -> Array:
     check_count("max_steps", max_steps)
     lams = check_finite("lams", lams)
     if lams.ndim != 1 or len(lams) == 0 or not (lams > 0).all():
-        raise ValueError(f"lams is a non-empty vector of numbers above 0, got {lams}.")
+        hint = " For lam = 0 write ridge(X, y, 0)." if (lams == 0).any() else ""
+        raise ValueError(f"lams is a non-empty vector of numbers above 0, got {lams}.{hint}")
     if (np.diff(lams) >= 0).any():
         raise ValueError("lams runs from large to small. Write np.unique(lams)[::-1].")
     return lams

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from minilib import entropy as module
 from minilib.entropy import (
     LONGEST,
+    MOST_BITS,
     ONE,
     Decoder,
     Encoder,
@@ -116,6 +117,13 @@ def test_no_codeword_is_wasted(counts):
 def test_the_mean_length_is_within_one_bit_of_the_entropy(counts):
     mean = n_bits_of(counts, huffman_lengths(counts)) / sum(counts.values())
     assert entropy(counts.values()) - 1e-9 <= mean < entropy(counts.values()) + 1
+
+
+@given(symbol_counts.filter(lambda counts: np.count_nonzero(list(counts.values())) > 1))
+def test_a_fixed_length_is_never_shorter(counts):
+    n_kinds = np.count_nonzero(list(counts.values()))
+    fixed = int(n_kinds - 1).bit_length() * sum(counts.values())
+    assert n_bits_of(counts, huffman_lengths(counts)) <= fixed
 
 
 @given(symbol_counts)
@@ -358,6 +366,16 @@ def test_no_more_bits_are_read_than_were_asked_for():
         coder.code(None, ONE // 2)
     with pytest.raises(ValueError, match="more than 1,000 coded bits"):
         coder.code(None, ONE // 2)
+
+
+def test_no_more_bits_are_written_than_are_read_back():
+    coder = Encoder(most_bits=1_000)
+    for _ in range(1_000):
+        coder.code(1, ONE // 2)
+    with pytest.raises(ValueError, match="more than 1,000 bits to code"):
+        coder.code(1, ONE // 2)
+    for side in (Encoder, Decoder):
+        assert inspect.signature(side).parameters["most_bits"].default == MOST_BITS
 
 
 def read(data, bits):

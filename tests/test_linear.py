@@ -21,6 +21,7 @@ from minilib.linear import (
     duality_gap,
     fista,
     fista_from,
+    gap_of,
     gradient,
     gradient_descent,
     ista,
@@ -292,6 +293,13 @@ def test_without_penalty_the_gap_is_exactly_what_there_is_to_gain(problem):
     to_gain = value(X, y, w, 0, 1) - value(X, y, np.linalg.lstsq(X, y)[0], 0, 1)
     gap = duality_gap(X, y, w, 0)
     assert gap == pytest.approx(to_gain, rel=1e-9, abs=1e-12 * value(X, y, w, 0, 1) + 1e-300)
+
+
+def test_a_gap_is_a_number_even_where_rounding_has_eaten_the_residual():
+    square, fit = np.array([0.0, -1e-9, 1.0]), np.array([1e10, -1e10, 0.5])
+    gaps = gap_of(square, fit, np.full(3, 10.0), np.full(3, 2.0), 0.1)
+    assert np.isfinite(gaps).all()
+    assert (gaps >= 0).all()
 
 
 @given(tables_and_weights(), lams)

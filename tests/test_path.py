@@ -168,6 +168,11 @@ def test_lams_that_are_no_vector_of_numbers_above_0_are_refused(lams):
         regularization_path(np.eye(3), np.ones(3), lams)
 
 
+def test_a_path_down_to_0_is_told_who_solves_without_a_penalty():
+    with pytest.raises(ValueError, match=r"got \[1\. 0\.\]\. For lam = 0 write ridge\(X, y, 0\)\."):
+        regularization_path(np.eye(3), np.ones(3), [1.0, 0.0])
+
+
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [
