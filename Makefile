@@ -15,7 +15,7 @@ python_found = command -v '$(PYTHON)' >/dev/null || { echo 'There is no $(PYTHON
 Python 3.11 or newer (https://www.python.org/downloads/), or say where it is: \
 make $(MAKECMDGOALS) PYTHON=/path/to/python3' >&2; exit 1; }
 
-.PHONY: help lab test doctor lessons exercises bench reader new-venv
+.PHONY: help lab test doctor lessons exercises grade bench reader new-venv
 
 help:
 	@echo 'make lab        open the course in JupyterLab; the first time installs it'
@@ -23,6 +23,7 @@ help:
 	@echo 'make doctor     say what is wrong, and the command that mends it'
 	@echo 'make lessons    run all lessons and solutions, and store what they show'
 	@echo 'make exercises  write exercises/ afresh from solutions/'
+	@echo 'make grade      grade what lies in submitted/: see docs/instructors.md'
 	@echo 'make bench      measure errors, times and files anew; ARGS=path: one part of it'
 	@echo 'make reader     train the digit readers anew, and report how they do'
 	@echo 'Options: make lab ARGS="--no-browser --port=9999", make lab PYTHON=python3.12'
@@ -49,6 +50,9 @@ exercises: .venv/.installed-test
 bench: .venv/.installed-bench
 	@$(venv_python) -m benchmarks $(ARGS)
 
+grade: .venv/.installed-grade
+	@$(venv_python) -m minilib.grading run $(ARGS)
+
 reader: .venv/.installed-lab
 	@$(venv_python) -m tools.reader $(ARGS)
 
@@ -60,8 +64,9 @@ new-venv:
 
 # The font list is built here, so that no lesson shows Matplotlib's note about building it.
 .venv/.installed-test: extras = [test]
+.venv/.installed-grade: extras = [grade]
 .venv/.installed-bench: extras = [bench]
-installed = .venv/.installed-lab .venv/.installed-test .venv/.installed-bench
+installed = .venv/.installed-lab .venv/.installed-test .venv/.installed-grade .venv/.installed-bench
 $(installed): pyproject.toml constraints.txt $(new_venv)
 	@echo 'Installing into .venv; the first time this takes some minutes ...'
 	@$(venv_python) -m ensurepip >/dev/null

@@ -5,7 +5,9 @@ import shutil
 import sysconfig
 
 from nbconvert.preprocessors import ClearMetadataPreprocessor
-from nbgrader.converters import GenerateAssignment
+from nbgrader.converters import Autograde, GenerateAssignment
+
+from minilib.grading.nbgrader_preprocessors import RebuildSubmission
 
 c = get_config()  # noqa: F821  (nbgrader puts this function in the namespace)
 
@@ -32,8 +34,12 @@ c.ClearMetadataPreprocessor.preserve_cell_metadata_mask = {
 }
 c.ClearMetadataPreprocessor.preserve_nb_metadata_mask = {"kernelspec", ("language_info", "name")}
 
-# A learner who deletes a check cell is graded with the cell put back.
-c.OverwriteCells.add_missing_cells = True
+# Whatever a learner deletes, copies or renames: the answers are put into the exercise as it was
+# handed out. nbgrader then runs strangers' code with your rights; `make grade` does not.
+c.Autograde.sanitize_preprocessors = [
+    RebuildSubmission,
+    *Autograde.sanitize_preprocessors.default(),
+]
 
 # nbgrader starts `alembic` by its bare name: find it where the environment is not activated, too.
 if shutil.which("alembic") is None:

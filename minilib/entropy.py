@@ -435,7 +435,7 @@ class Predictor:
         ----------
         bit : int or None
             None when reading.
-        contexts : hashable
+        *contexts : hashable
             What is known about the bit; always as many.
 
         Returns

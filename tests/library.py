@@ -39,13 +39,17 @@ def public_names() -> set[str]:
 
 
 def imports(package: Path) -> Iterator[tuple[str, str]]:
-    """Pairs (importing, imported) of the package's parts; a subpackage is one part."""
+    """Pairs (importing, imported) of the package's parts; a subpackage is one part.
+
+    But a command, __main__.py, is no part of the package that it stands in: nobody imports it.
+    """
     for path in sorted(package.rglob("*.py")):
         here = [package.name, *path.relative_to(package).with_suffix("").parts]
+        part = "__main__" if path.name == "__main__.py" else here[1]
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             for imported in targets(node, here):
-                if imported[0] == package.name and imported[1:2] != here[1:2]:
-                    yield here[1], ".".join(imported[1:2]) or "__init__"
+                if imported[0] == package.name and imported[1:2] != [part]:
+                    yield part, ".".join(imported[1:2]) or "__init__"
 
 
 def targets(node: ast.AST, here: list[str]) -> list[list[str]]:
@@ -73,13 +77,8 @@ def docstring_faults(value: object) -> Iterator[str]:
 
 
 def function_faults(function: Callable) -> Iterator[str]:
-    signature = inspect.signature(function)
-    parameters = [
-        {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "") + name
-        for name, parameter in signature.parameters.items()
-    ]
-    yield from name_faults(documented(function, "Parameters"), required=parameters)
-    returns = signature.return_annotation
+    yield from name_faults(documented(function, "Parameters"), required=arguments_of(function))
+    returns = inspect.signature(function).return_annotation
     gives = re.search(r"(?m)^(Returns|Yields)\n-+$", inspect.getdoc(function))
     if returns is inspect.Signature.empty:
         yield "its return type is not annotated; write -> ..."
@@ -87,6 +86,14 @@ def function_faults(function: Callable) -> Iterator[str]:
         yield "what it returns is not documented; write a section Returns"
     elif returns in (None, "None") and gives:
         yield "it documents a result and returns none"
+
+
+def arguments_of(function: Callable) -> list[str]:
+    """Its arguments as a docstring lists them: with their stars."""
+    return [
+        {argument.VAR_POSITIONAL: "*", argument.VAR_KEYWORD: "**"}.get(argument.kind, "") + name
+        for name, argument in inspect.signature(function).parameters.items()
+    ]
 
 
 def class_faults(cls: type) -> Iterator[str]:
@@ -111,9 +118,7 @@ def class_faults(cls: type) -> Iterator[str]:
 
 def method_faults(method: Callable) -> Iterator[str]:
     """A method without arguments may say in one sentence what it gives."""
-    arguments = [
-        name for name in inspect.signature(method).parameters if name not in ("self", "cls")
-    ]
+    arguments = [name for name in arguments_of(method) if name not in ("self", "cls")]
     if not method.__doc__:
         yield "it has no docstring; say in one sentence what it gives"
     elif arguments:

@@ -20,6 +20,7 @@ LAYERS = (
     {"widgets"},
     {"checks"},
     {"grading"},
+    {"__main__"},
 )
 LAYER_OF = {module: number for number, layer in enumerate(LAYERS) for module in layer}
 WITHOUT_TORCH = ("minilib.linear", "minilib.path", "minilib.datasets", "minilib.checks")
@@ -77,6 +78,7 @@ def test_an_import_that_does_not_lead_down_is_found(tmp_path, file, source):
         ("path.py", "from minilib.linear import fista\nimport numpy.linalg"),
         ("checks/task.py", "from minilib.checks import lesson_01\nfrom . import lesson_02"),
         ("checks/__init__.py", "from ..linear import fista"),
+        ("checks/__main__.py", "from minilib.grading import grade"),
     ],
 )
 def test_an_import_that_leads_down_or_stays_inside_is_fine(tmp_path, file, source):

@@ -33,8 +33,8 @@ PROJECT = PYPROJECT["project"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONSTRAINTS = (ROOT / "constraints.txt").read_text(encoding="utf-8")
 ONLY_BENCH = "# Only for `make bench`:\n"
-EXTRAS = ("bench", "grade", "test")
-TARGETS = ("lab", "test", "doctor", "lessons", "exercises", "bench", "reader")
+EXTRAS = ("bench", "cluster", "grade", "test")
+TARGETS = ("lab", "test", "doctor", "lessons", "exercises", "grade", "bench", "reader")
 
 # What make asks of Python, in order.
 CHECK = "tools/doctor.py --python"
@@ -200,7 +200,7 @@ def imported(code: str) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("minilib", []),
+        ("minilib", ["cluster", "grade"]),
         ("benchmarks", []),
         ("notebooks", []),
         ("solutions", []),
@@ -549,12 +549,12 @@ def test_no_decision_takes_more_than_eight_lines():
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Path:
-    """A folder of commands that write down how they were called: a CI machine without Chromium."""
+    """Commands that write down how they were called: a CI machine where little is installed."""
     programs = tmp_path / "bin"
     programs.mkdir()
     for name in ("bash", "dirname", "sh"):
         (programs / name).symlink_to(shutil.which(name))
-    calls = {"make": "make $* BROWSER_TEST=$BROWSER_TEST", "apt-get": "apt-get $*"}
+    calls = {"make": "make $* $BROWSER_TEST $SANDBOX_TEST", "apt-get": "apt-get $*"}
     for name, call in calls.items():
         command(programs / name, f'echo "{call}" >> "{tmp_path}/log"')
     command(programs / "id", "echo 0")
@@ -572,18 +572,25 @@ def run_ci(machine: Path) -> list[str]:
     return (machine / "log").read_text().splitlines()
 
 
-def test_ci_installs_chromium_where_it_is_missing_and_runs_the_readmes_test(machine):
+TEST = "make test required required"
+
+
+@pytest.mark.parametrize("there", [[], ["chromium"], ["bwrap"]])
+def test_ci_installs_what_is_missing_and_runs_the_readmes_test(machine, there):
+    for name in there:
+        command(machine / "bin" / name, "exit 0")
     update, install, test = run_ci(machine)
     assert update.startswith("apt-get update")
-    assert re.fullmatch(r"apt-get install -y .*chromium", install)
-    assert test == "make test BROWSER_TEST=required"
+    assert re.fullmatch(r"apt-get install -y .*chromium bubblewrap", install)
+    assert test == TEST
 
 
-def test_ci_with_chromium_only_runs_the_readmes_test(machine):
-    command(machine / "bin" / "chromium", "exit 0")
-    assert run_ci(machine) == ["make test BROWSER_TEST=required"]
+def test_ci_with_both_only_runs_the_readmes_test(machine):
+    for name in ("chromium", "bwrap"):
+        command(machine / "bin" / name, "exit 0")
+    assert run_ci(machine) == [TEST]
 
 
 def test_ci_that_may_not_install_only_runs_the_readmes_test(machine):
     command(machine / "bin" / "id", "echo 1000")
-    assert run_ci(machine) == ["make test BROWSER_TEST=required"]
+    assert run_ci(machine) == [TEST]

@@ -7,7 +7,6 @@ cells but the culprit, and goes on behind it.
 """
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,15 +54,15 @@ class Examined:
         In the order of the notebook; all of them, whatever was handed in.
     notes : tuple of str
         What went wrong besides, a sentence each.
-    notebook : dict or None
-        The rebuilt notebook with what its cells printed; None if none could be read.
+    notebook : dict
+        The rebuilt notebook, with what its cells printed and its checkers said.
     cpu, wall : float
         Seconds that it took.
     """
 
     marks: tuple[Mark, ...]
     notes: tuple[str, ...]
-    notebook: dict | None
+    notebook: dict
     cpu: float
     wall: float
 
@@ -105,8 +104,7 @@ def examine(
     try:
         rebuilt = rebuild(frame, read_notebook(submission))
     except ValueError as error:
-        unread = f"the submission cannot be read: {error}."
-        return Examined(tuple(_mark(c, unread) for c in _checks(frame)), (unread,), None, 0.0, 0.0)
+        return unread(skeleton, f"the submission cannot be read: {error}.")
     notes, marks, troubles = list(rebuilt.notes), [], {}
     with Session(limits or Limits(), walled=walled) as session:
         for number, cell in enumerate(rebuilt.notebook["cells"]):
@@ -123,9 +121,32 @@ def examine(
             _show(cell, printed, failed=False)
             if trouble:
                 troubles[cell["id"]] = trouble
+            if trouble and "NotImplementedError" not in trouble:  # nobody has to solve everything
                 notes.append(f"The cell {cell['id']!r} {trouble}.")
     wall = time.monotonic() - began
     return Examined(tuple(marks), tuple(notes), rebuilt.notebook, session.cpu, wall)
+
+
+def unread(skeleton: bytes, sentence: str) -> Examined:
+    """Mark a submission in which there is nothing to look at.
+
+    Parameters
+    ----------
+    skeleton : bytes
+        The teacher's notebook.
+    sentence : str
+        Why.
+
+    Returns
+    -------
+    Examined
+        No points, and the sentence for each task.
+    """
+    notebook = rebuild(read_notebook(skeleton), {"cells": []}).notebook
+    marks = [_mark(cell, sentence) for cell in notebook["cells"] if is_check(cell)]
+    for cell, mark in zip(filter(is_check, notebook["cells"]), marks, strict=True):
+        _show(cell, f"{mark.task}: {sentence}", failed=True)
+    return Examined(tuple(marks), (sentence,), notebook, 0.0, 0.0)
 
 
 class Session:
@@ -239,10 +260,6 @@ class Session:
             self._worker.end()
             self.cpu += self._worker.cpu
             self._worker = None
-
-
-def _checks(notebook: dict) -> Iterator[dict]:
-    return (cell for cell in notebook["cells"] if is_check(cell))
 
 
 def _mark(check: dict, problem: str | None) -> Mark:

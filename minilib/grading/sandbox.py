@@ -16,6 +16,7 @@ import signal
 import site
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import threading
 import time
@@ -27,10 +28,9 @@ from typing import Any, BinaryIO
 import matplotlib
 import psutil
 
-import minilib
 from minilib.grading import wire
 
-MINILIB = Path(minilib.__file__).parent
+MINILIB = Path(__file__).parents[1]
 STAND_IN = Path(__file__).parent / "stand_in"  # what the cells see in the place of the checkers
 TICK = 0.2  # seconds between two looks at a worker
 START = 120.0  # seconds that Python may take to start, on a busy machine
@@ -292,7 +292,7 @@ def wall(limits: Limits) -> list[str]:
         The beginning of a command line.
     """
     course = MINILIB.parent
-    python = sorted({"/usr", sys.base_prefix, sys.prefix})
+    python = sorted({"/usr", *_python_folders()})
     above = [path for path in python if course.is_relative_to(path)]
     hidden = [str(course)] if (course / "solutions").is_dir() else []
     beside = [*(path for path in python if path not in above), str(MINILIB)]
@@ -327,7 +327,10 @@ def missing_wall() -> str | None:
     if shutil.which("bwrap") is None:
         return f"There is no bubblewrap here to wall in strangers' code; {install}."
     tried = subprocess.run(
-        [*wall(Limits()), sys.executable, "-c", "import minilib"], capture_output=True, text=True
+        [*wall(Limits()), sys.executable, "-c", "import minilib"],
+        env=_environment("", walled=True),
+        capture_output=True,
+        text=True,
     )
     if tried.returncode == 0:
         return None
@@ -335,6 +338,13 @@ def missing_wall() -> str | None:
         f"bubblewrap does not work here: {tried.stderr.strip()[-300:]} Inside a container, or "
         "where AppArmor forbids user namespaces, grade in a virtual machine of its own."
     )
+
+
+def _python_folders() -> list[str]:
+    """List where Python and its packages are, also where the links of an environment lead."""
+    names = ("stdlib", "platstdlib", "purelib", "platlib", "scripts")
+    lead = {os.path.realpath(sysconfig.get_path(name)) for name in names}
+    return sorted({sys.base_prefix, sys.prefix} | lead)
 
 
 def _system_folders() -> list[str]:

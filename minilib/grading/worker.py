@@ -124,6 +124,10 @@ def timed(cpu: float, wall: float) -> Iterator[None]:
     ----------
     cpu, wall : float
         Seconds of this process, and seconds that pass.
+
+    Yields
+    ------
+    None
     """
     if not hasattr(signal, "setitimer"):  # Windows: the other side ends this process
         yield
