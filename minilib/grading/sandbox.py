@@ -21,7 +21,7 @@ import tempfile
 import threading
 import time
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -33,6 +33,7 @@ from minilib.grading import wire
 MINILIB = Path(__file__).parents[1]
 STAND_IN = Path(__file__).parent / "stand_in"  # what the cells see in the place of the checkers
 TICK = 0.2  # seconds between two looks at a worker
+START = 120.0  # seconds that Python may take to start, on a busy machine
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 MARK = "MINILIB_WORKER"
 RIDDLES = "sent an answer that cannot be read"
@@ -123,6 +124,7 @@ class Worker:
         self.cpu = 0.0
         self._limits = limits
         self._walled = walled
+        self._asked = 0
         self._mark = uuid.uuid4().hex
         self._folder = tempfile.TemporaryDirectory(prefix="minilib-", ignore_cleanup_errors=True)
         self._requests: queue.Queue = queue.Queue()
@@ -141,7 +143,7 @@ class Worker:
         self._messenger = threading.Thread(target=self._carry, daemon=True)
         self._messenger.start()
         try:
-            self.ask(do="wait")
+            self._ask({"do": "wait"}, replace(limits, cpu=START, wall=START))
         except WorkerEnded as end:
             raise RuntimeError(f"no worker can be started here: it {end}") from end
 
@@ -158,7 +160,7 @@ class Worker:
         """End it, and every process that it has started."""
         self.end()
 
-    def ask(self, **request: Any) -> Any:
+    def ask(self, **request: Any) -> dict:
         """Send a request and wait for the reply, as long as the limits allow.
 
         Parameters
@@ -168,26 +170,34 @@ class Worker:
 
         Returns
         -------
-        object
-            Plain data.
+        dict
+            The reply: plain data that nobody vouches for.
 
         Raises
         ------
         WorkerEnded
             If there is no worker any more, or it had to be ended.
         """
-        self._requests.put(wire.pack(request))
+        return self._ask(request, self._limits)
+
+    def _ask(self, request: dict, limits: Limits) -> dict:
+        self._asked += 1
+        self._requests.put((self._asked, wire.pack({**request, "number": self._asked})))
         began, computed = time.monotonic(), None
         while True:
-            with contextlib.suppress(queue.Empty):
+            ended = self._process.poll() is not None
+            try:
                 reply = self._replies.get(timeout=TICK)
-                if isinstance(reply, dict):
-                    return reply
+            except queue.Empty:  # a child that lives on may keep the pipe open
+                reply = self._how_it_ended() if ended else None
+            if isinstance(reply, WorkerEnded):
                 self.end()
-                raise reply if isinstance(reply, WorkerEnded) else WorkerEnded(RIDDLES)
+                raise reply
+            if reply is not None:
+                return reply
             use = self.use()
             computed = use.cpu if computed is None else computed
-            excess = self._excess(use, use.cpu - computed, time.monotonic() - began)
+            excess = _excess(limits, use, use.cpu - computed, time.monotonic() - began)
             if excess:
                 self.end()
                 raise WorkerEnded(excess)
@@ -233,39 +243,31 @@ class Worker:
             return [self._first, *self._first.children(recursive=True)]
         return []
 
-    def _excess(self, use: Use, cpu: float, wall: float) -> str | None:
-        """Say what the worker has had too much of, as the end of "your code …"."""
-        limits = self._limits
-        if cpu > limits.cpu + limits.grace:
-            return f"computed for more than {limits.cpu:g} seconds and could not be stopped"
-        if wall > limits.wall + limits.grace:
-            return f"took more than {limits.wall:g} seconds and could not be stopped"
-        if use.memory > limits.memory:
-            return f"used more than {limits.memory / 2**30:.1f} GB of memory"
-        if use.processes > limits.processes:
-            return f"started more than {limits.processes} processes"
-        return None
-
     def _carry(self) -> None:
         """Carry requests there and replies back, so that nobody else waits for a pipe."""
-        with self._process.stdin as there, self._process.stdout as back:
-            while (request := self._requests.get()) is not None:
+        broken = contextlib.suppress(BrokenPipeError)  # when what was not sent is let go
+        with broken, self._process.stdin as there, self._process.stdout as back:
+            for number, request in iter(self._requests.get, None):
                 try:
                     there.write(len(request).to_bytes(wire.LENGTH) + request)
                     there.flush()
-                    self._replies.put(self._receive(back))
+                    self._replies.put(self._receive(back, number))
                 except OSError:
                     self._replies.put(self._how_it_ended())
                 except ValueError:
                     self._replies.put(WorkerEnded(RIDDLES))
 
-    def _receive(self, back: BinaryIO) -> Any:
+    def _receive(self, back: BinaryIO, number: int) -> dict | WorkerEnded:
+        """Wait for the reply to one request; a fork, or a forger, may have sent another before."""
         length = back.read(wire.LENGTH)
         if len(length) < wire.LENGTH:
             return self._how_it_ended()
         if int.from_bytes(length) > self._limits.reply_size:
             return WorkerEnded(f"returned more than {self._limits.reply_size:,} bytes")
-        return wire.unpack(back.read(int.from_bytes(length)))
+        match wire.unpack(back.read(int.from_bytes(length))):
+            case {"number": int(told), **reply} if told == number:
+                return reply
+        return WorkerEnded(RIDDLES)
 
     def _how_it_ended(self) -> WorkerEnded:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -292,7 +294,7 @@ def wall(limits: Limits) -> list[str]:
     course = MINILIB.parent
     python = sorted({"/usr", *_python_folders()})
     above = [path for path in python if course.is_relative_to(path)]
-    hidden = ["--tmpfs", str(course)] if (course / "solutions").is_dir() else []
+    hidden = [str(course)] if (course / "solutions").is_dir() else []
     beside = [*(path for path in python if path not in above), str(MINILIB)]
     copies = {MINILIB, *(Path(place, "minilib") for place in site.getsitepackages())}
     checks = [str(copy / "checks") for copy in copies if (copy / "checks").is_dir()]
@@ -304,11 +306,12 @@ def wall(limits: Limits) -> list[str]:
         *(*size, "--tmpfs", "/tmp"),
         *_system_folders(),
         *(word for path in above for word in ("--ro-bind", path, path)),
-        *hidden,
+        *(word for path in hidden for word in ("--tmpfs", path)),
         *(word for path in beside for word in ("--ro-bind", path, path)),
         *(word for path in checks for word in ("--ro-bind", str(STAND_IN), path)),
         *(word for path in fonts for word in ("--ro-bind", str(path), f"/tmp/{path.name}")),
-        *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"),
+        *(word for path in ("/dev", "/", *hidden) for word in ("--remount-ro", path)),
+        *("--chdir", "/tmp"),
     ]
 
 
@@ -374,6 +377,19 @@ def _environment(mark: str, *, walled: bool) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         MARK: mark,
     }
+
+
+def _excess(limits: Limits, use: Use, cpu: float, wall: float) -> str | None:
+    """Say what a worker has had too much of, as the end of "your code …"."""
+    if cpu > limits.cpu + limits.grace:
+        return f"computed for more than {limits.cpu:g} seconds and could not be stopped"
+    if wall > limits.wall + limits.grace:
+        return f"took more than {limits.wall:g} seconds and could not be stopped"
+    if use.processes > limits.processes:
+        return f"started more than {limits.processes} processes"
+    if use.memory > limits.memory:
+        return f"used more than {limits.memory / 2**30:.1f} GB of memory"
+    return None
 
 
 def _alive(process: psutil.Process) -> bool:

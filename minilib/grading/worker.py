@@ -70,8 +70,11 @@ def main() -> None:
     bound_resources(memory=limits["memory"], file_size=limits["file_size"])
     shell = InteractiveShell.instance(config=_quiet())
     sys.modules["__main__"] = shell.user_module  # what a notebook's own classes belong to
+    myself = os.getpid()
     while (command := receive(commands)) is not None:
         reply = _reply(shell, command, limits)
+        if os.getpid() != myself:  # a fork that came back from a cell: two cannot serve
+            os._exit(0)
         replies.write(len(reply).to_bytes(wire.LENGTH) + reply)
         replies.flush()
 
@@ -154,17 +157,18 @@ def _quiet() -> Config:
 
 def _reply(shell: InteractiveShell, command: dict, limits: dict) -> bytes:
     printed, most = Excerpt(), limits["reply_size"]
-    answer = ANSWERS[command.pop("do")]
+    answer, number = ANSWERS[command.pop("do")], command.pop("number")
     try:
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
             with timed(limits["cpu"], limits["wall"]):  # an object may misbehave when it is packed
-                reply = wire.pack({**answer(shell, **command), "printed": printed.text})
+                reply = answer(shell, **command)
+                reply = wire.pack({**reply, "printed": printed.text, "number": number})
         if len(reply) <= most:
             return reply
         problem = ["ValueError", f"the answer has {len(reply):,} bytes, {most:,} are enough"]
     except BaseException as error:
         problem = _described(error)
-    return wire.pack({"error": problem, "printed": printed.text})
+    return wire.pack({"error": problem, "printed": printed.text, "number": number})
 
 
 def _described(error: BaseException) -> list[str]:
