@@ -17,7 +17,7 @@ from minilib.grading.rebuild import (
     is_answer,
     is_check,
     read_notebook,
-    rebuild,
+    rebuild_submission,
 )
 from tests.notebooks import ROOT, TOPICS
 
@@ -164,13 +164,13 @@ SEVERAL = st.lists(st.sampled_from([*HARMLESS, converted]), max_size=4)
 
 @pytest.mark.parametrize("change", HARMLESS)
 def test_whatever_was_done_the_answers_are_found(change):
-    rebuilt = rebuild(SKELETON, changed(change)).notebook
+    rebuilt = rebuild_submission(SKELETON, changed(change)).notebook
     assert sources(rebuilt, *ANSWERS) == sources(solved(), *ANSWERS)
 
 
 @given(SEVERAL)
 def test_whatever_was_done_the_given_cells_and_the_checks_are_the_teachers(changes):
-    rebuilt = rebuild(SKELETON, changed(*changes)).notebook
+    rebuilt = rebuild_submission(SKELETON, changed(*changes)).notebook
     given_cells = [c for c in SKELETON["cells"] if not is_answer(c)]
     kept = [c for c in rebuilt["cells"] if c["id"] in by_id(SKELETON) and not is_answer(c)]
     assert [(c["id"], c["source"], c["metadata"], c["cell_type"]) for c in kept] == [
@@ -183,7 +183,7 @@ def test_whatever_was_done_nothing_but_source_survives_of_the_submission(changes
     submission = changed(*changes)
     for one in submission["cells"]:
         one["metadata"]["secret"] = "EVIL"
-    rebuilt = rebuild(SKELETON, submission).notebook
+    rebuilt = rebuild_submission(SKELETON, submission).notebook
     assert "EVIL" not in json.dumps(rebuilt)
     assert "skip-execution" not in json.dumps(rebuilt)
     theirs = [c for c in rebuilt["cells"] if c["id"] not in by_id(SKELETON)]
@@ -193,34 +193,34 @@ def test_whatever_was_done_nothing_but_source_survives_of_the_submission(changes
 
 @given(SEVERAL)
 def test_whatever_was_done_the_teachers_solution_never_survives(changes):
-    rebuilt = rebuild(SKELETON, changed(*changes)).notebook
+    rebuilt = rebuild_submission(SKELETON, changed(*changes)).notebook
     theirs = {c["source"] for c in changed(*changes)["cells"]}
     assert all(by_id(rebuilt)[name]["source"] in theirs | {""} for name in ANSWERS)
 
 
 @given(SEVERAL)
 def test_whatever_was_done_the_rebuilt_notebook_is_one_that_others_can_read(changes):
-    rebuilt = rebuild(SKELETON, changed(*changes)).notebook
+    rebuilt = rebuild_submission(SKELETON, changed(*changes)).notebook
     nbformat.validate(nbformat.from_dict(rebuilt))
     assert len(by_id(rebuilt)) == len(rebuilt["cells"])
 
 
 @given(SEVERAL)
 def test_rebuilding_what_was_rebuilt_changes_nothing(changes):
-    once = rebuild(SKELETON, changed(*changes)).notebook
-    assert sources(rebuild(SKELETON, once).notebook, *by_id(SKELETON)) == sources(
+    once = rebuild_submission(SKELETON, changed(*changes)).notebook
+    assert sources(rebuild_submission(SKELETON, once).notebook, *by_id(SKELETON)) == sources(
         once, *by_id(SKELETON)
     )
 
 
 def test_neither_notebook_is_changed_by_rebuilding():
     skeleton, submission = copy.deepcopy(SKELETON), solved()
-    rebuild(skeleton, submission)
+    rebuild_submission(skeleton, submission)
     assert (skeleton, submission) == (SKELETON, solved())
 
 
 def test_of_an_empty_notebook_nothing_remains_and_all_is_noted():
-    rebuilt = rebuild(SKELETON, read_notebook(notebook_of().encode()))
+    rebuilt = rebuild_submission(SKELETON, read_notebook(notebook_of().encode()))
     assert sources(rebuilt.notebook, *ANSWERS) == [""] * len(ANSWERS)
     assert len(rebuilt.notes) == len(ANSWERS) + len(CHECKS)
 
@@ -228,7 +228,7 @@ def test_of_an_empty_notebook_nothing_remains_and_all_is_noted():
 @pytest.mark.parametrize("topic", TOPICS)
 def test_every_solution_rebuilt_on_itself_is_itself(topic):
     notebook = read_notebook(bytes_of("solutions", topic))
-    rebuilt = rebuild(notebook, notebook)
+    rebuilt = rebuild_submission(notebook, notebook)
     assert not rebuilt.notes
     assert sources(rebuilt.notebook, *by_id(notebook)) == sources(notebook, *by_id(notebook))
     assert all(checked(c) for c in rebuilt.notebook["cells"] if is_check(c))
@@ -237,7 +237,7 @@ def test_every_solution_rebuilt_on_itself_is_itself(topic):
 @pytest.mark.parametrize("topic", TOPICS)
 def test_no_released_exercise_gets_anything_of_its_solution(topic):
     skeleton, released = (read_notebook(bytes_of(f, topic)) for f in ("solutions", "exercises"))
-    rebuilt = rebuild(skeleton, released)
+    rebuilt = rebuild_submission(skeleton, released)
     assert not rebuilt.notes
     answers = [c["id"] for c in skeleton["cells"] if is_answer(c)]
     assert sources(rebuilt.notebook, *answers) == sources(released, *answers)
@@ -254,15 +254,15 @@ def with_cell(place, source, **more):
 
 @pytest.mark.parametrize("place", [0, 1, len(RELEASED["cells"])])
 def test_an_extra_cell_is_run_behind_the_cell_that_it_followed(place):
-    rebuilt = rebuild(SKELETON, with_cell(place, "import math")).notebook
+    rebuilt = rebuild_submission(SKELETON, with_cell(place, "import math")).notebook
     assert rebuilt["cells"][place]["source"] == "import math"
 
 
 @pytest.mark.parametrize("more", [{"kind": "markdown"}, {"kind": "raw"}, {"kind": "sparkle"}])
 def test_an_extra_cell_without_code_is_left_out(more):
-    assert len(rebuild(SKELETON, with_cell(1, "x = 1", **more)).notebook["cells"]) == len(
-        SKELETON["cells"]
-    )
+    assert len(
+        rebuild_submission(SKELETON, with_cell(1, "x = 1", **more)).notebook["cells"]
+    ) == len(SKELETON["cells"])
 
 
 def test_an_edited_given_cell_is_run_behind_the_one_that_was_given():
@@ -273,7 +273,7 @@ def test_an_edited_given_cell_is_run_behind_the_one_that_was_given():
         if c["cell_type"] == "code" and not is_answer(c) and not is_check(c)
     )
     submission["cells"][place]["source"] += "\nimport math"
-    rebuilt = rebuild(SKELETON, submission).notebook["cells"]
+    rebuilt = rebuild_submission(SKELETON, submission).notebook["cells"]
     assert rebuilt[place]["source"] == SKELETON["cells"][place]["source"]
     assert rebuilt[place + 1]["source"] == submission["cells"][place]["source"]
 
@@ -281,14 +281,14 @@ def test_an_edited_given_cell_is_run_behind_the_one_that_was_given():
 def test_an_answer_that_was_turned_into_text_is_no_answer():
     submission = solved()
     by_id(submission)[ANSWERS[0]]["cell_type"] = "markdown"
-    assert sources(rebuild(SKELETON, submission).notebook, ANSWERS[0]) == [""]
+    assert sources(rebuild_submission(SKELETON, submission).notebook, ANSWERS[0]) == [""]
 
 
 def test_the_answers_of_two_swapped_grade_ids_are_both_run():
     submission = solved()
     first, second = (by_id(submission)[name] for name in ANSWERS[:2])
     first["metadata"], second["metadata"] = second["metadata"], first["metadata"]
-    rebuilt = rebuild(SKELETON, submission).notebook
+    rebuilt = rebuild_submission(SKELETON, submission).notebook
     assert set(sources(rebuilt, *ANSWERS[:2])) == {first["source"], second["source"]}
 
 
@@ -297,20 +297,20 @@ def test_an_answer_with_a_slip_in_it_is_still_found_by_its_name():
     stripped(submission)
     one = next(c for c in submission["cells"] if c["source"] == sources(solved(), ANSWERS[0])[0])
     one["source"] += ")"
-    rebuilt = rebuild(SKELETON, read_notebook(json.dumps(submission).encode()))
+    rebuilt = rebuild_submission(SKELETON, read_notebook(json.dumps(submission).encode()))
     assert sources(rebuilt.notebook, ANSWERS[0]) == [one["source"]]
 
 
 @pytest.mark.parametrize("text", ["()" * 10**6, "-" * 10**6 + "1", "x=" * 10**6, "(" * 10**6])
 def test_text_that_would_burst_a_parser_is_only_text(text):
-    rebuilt = rebuild(SKELETON, with_cell(1, "f" + text)).notebook
+    rebuilt = rebuild_submission(SKELETON, with_cell(1, "f" + text)).notebook
     assert rebuilt["cells"][1]["source"] == "f" + text
 
 
 def test_more_extra_cells_than_anybody_needs_are_refused():
     submission = read_notebook(notebook_of(*[cell("x = 1")] * (MOST_EXTRA_CELLS + 1)).encode())
     with pytest.raises(ValueError, match="cells of its own"):
-        rebuild(SKELETON, submission)
+        rebuild_submission(SKELETON, submission)
 
 
 # Files
@@ -382,7 +382,7 @@ def test_a_damaged_notebook_is_rebuilt_or_refused(data):
         damaged[place : place + data.draw(st.integers(0, 9))] = data.draw(st.binary(max_size=9))
     refused = []
     try:
-        rebuild(SKELETON, read_notebook(bytes(damaged)))
+        rebuild_submission(SKELETON, read_notebook(bytes(damaged)))
     except ValueError as error:
         refused.append(error)
     assert len(refused) <= 1
@@ -414,7 +414,7 @@ ODD_CELL = FIELD | st.fixed_dictionaries(
 @given(st.lists(ODD_CELL), st.dictionaries(st.sampled_from(["metadata", "nbformat"]), FIELD))
 def test_whatever_stands_in_its_fields_a_notebook_is_rebuilt(cells, more):
     submission = read_notebook(json.dumps({"cells": cells, **more}).encode())
-    rebuilt = rebuild(SKELETON, submission).notebook
+    rebuilt = rebuild_submission(SKELETON, submission).notebook
     nbformat.validate(nbformat.from_dict(rebuilt))
     assert json.dumps(rebuilt, ensure_ascii=False).encode()
     assert [c["id"] for c in rebuilt["cells"] if is_check(c)] == CHECKS

@@ -13,7 +13,7 @@ from typing import Any
 from minilib.checks import TASKS
 from minilib.checks.task import FileTask, Task, judge
 from minilib.grading import wire
-from minilib.grading.rebuild import checked, is_check, read_notebook, rebuild
+from minilib.grading.rebuild import checked, is_check, read_notebook, rebuild_submission
 from minilib.grading.sandbox import Limits, Worker, WorkerEnded
 
 PRINTED = 10_000  # characters kept of what one cell printed
@@ -102,7 +102,7 @@ def examine(
     began = time.monotonic()
     frame = read_notebook(skeleton)
     try:
-        rebuilt = rebuild(frame, read_notebook(submission))
+        rebuilt = rebuild_submission(frame, read_notebook(submission))
     except ValueError as error:
         return unread(skeleton, f"the submission cannot be read: {error}.")
     notes, marks, troubles = list(rebuilt.notes), [], {}
@@ -142,7 +142,7 @@ def unread(skeleton: bytes, sentence: str) -> Examined:
     Examined
         No points, and the sentence for each task.
     """
-    notebook = rebuild(read_notebook(skeleton), {"cells": []}).notebook
+    notebook = rebuild_submission(read_notebook(skeleton), {"cells": []}).notebook
     marks = [_mark(cell, sentence) for cell in notebook["cells"] if is_check(cell)]
     for cell, mark in zip(filter(is_check, notebook["cells"]), marks, strict=True):
         _show(cell, f"{mark.task}: {sentence}", failed=True)

@@ -8,7 +8,7 @@ from nbformat.notebooknode import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Unicode
 
-from minilib.grading.rebuild import read_notebook, rebuild
+from minilib.grading.rebuild import read_notebook, rebuild_submission
 
 
 class RebuildSubmission(NbGraderPreprocessor):
@@ -45,7 +45,7 @@ class RebuildSubmission(NbGraderPreprocessor):
         name = f"{marks['notebook']}.ipynb"
         skeleton = read_notebook(Path(self.released, marks["assignment"], name).read_bytes())
         handed_in = read_notebook(nbformat.writes(nb).encode())
-        rebuilt = rebuild(skeleton, handed_in)
+        rebuilt = rebuild_submission(skeleton, handed_in)
         for note in rebuilt.notes:
             self.log.warning("%s: %s", marks["student"], note)
         return nbformat.from_dict(rebuilt.notebook), resources

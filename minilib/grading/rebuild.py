@@ -71,7 +71,7 @@ def read_notebook(data: bytes) -> dict:
     return {**notebook, "cells": [_cell(cell) for cell in cells if isinstance(cell, dict)]}
 
 
-def rebuild(skeleton: dict, submission: dict) -> Rebuilt:
+def rebuild_submission(skeleton: dict, submission: dict) -> Rebuilt:
     """Put the answers of a submission into the teacher's notebook.
 
     Parameters

@@ -117,7 +117,7 @@ def bound_resources(*, memory: int, file_size: int) -> None:
 
 
 @contextlib.contextmanager
-def timed(cpu: float, wall: float) -> Iterator[None]:
+def with_deadline(cpu: float, wall: float) -> Iterator[None]:
     """Raise `Overrun` inside the block when it has used this much time, where the system can.
 
     Parameters
@@ -160,7 +160,9 @@ def _reply(shell: InteractiveShell, command: dict, limits: dict) -> bytes:
     answer, number = ANSWERS[command.pop("do")], command.pop("number")
     try:
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-            with timed(limits["cpu"], limits["wall"]):  # an object may misbehave when it is packed
+            with with_deadline(
+                limits["cpu"], limits["wall"]
+            ):  # an object may misbehave when it is packed
                 reply = answer(shell, **command)
                 reply = wire.pack({**reply, "printed": printed.text, "number": number})
         if len(reply) <= most:
