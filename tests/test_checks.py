@@ -10,6 +10,7 @@ from minilib.checks import TASKS, check
 from minilib.checks.task import Task, WrongAnswer, agree, judge
 from tests.answers import RIGHT, WRONG
 from tests.answers.lesson_01 import slope
+from tests.answers.lesson_03 import kink_that
 from tests.answers.lesson_10 import columns_without, layer_with_float32_factors
 from tests.answers.lesson_11 import bound_of_rounded_chances, bound_rounding_bits_to_the_nearest
 from tests.answers.lesson_12 import (
@@ -18,7 +19,11 @@ from tests.answers.lesson_12 import (
     consistency_of_uncertain,
 )
 from tests.answers.lesson_13 import rebuild_with_the_logit_that_rose
-from tests.answers.lesson_14 import embedding_by_natural_logarithms, embedding_from_negatives
+from tests.answers.lesson_14 import (
+    embedding_by_natural_logarithms,
+    embedding_from_negatives,
+    resized,
+)
 
 SEEDS = range(8)
 FUNCTIONS = [name for name, task in TASKS.items() if isinstance(task, Task)]
@@ -90,6 +95,8 @@ LUCKY = [  # right wherever the inputs happen to be kind, for a reason that is n
         lambda v, *rest: np.where(v == v.max(), right("02.elastic_prox", v, *rest), 0),
     ),
     ("03.stability", lambda errors: 0.3),
+    ("03.kink", kink_that(others=slice(1))),
+    ("03.kink", kink_that(leaves=lambda w, u: (-w / u)[[np.abs(w).argmin()]])),
     ("08.rank", lambda m, n, share: max(0, (round(share * (m * n + m)) - m) // (m + n))),
     ("08.rank", lambda m, n, share: min(right("08.rank", m, n, share), min(m, n) // 2)),
     ("07.surgery", lambda network, X: right("07.surgery", network, np.maximum(X, 0))),
@@ -106,6 +113,7 @@ LUCKY = [  # right wherever the inputs happen to be kind, for a reason that is n
     ("13.rebuild", rebuild_with_the_logit_that_rose),
     ("14.embedding", embedding_by_natural_logarithms),
     ("14.embedding", embedding_from_negatives),
+    ("14.embedding", resized(lambda n, d, bits: round(n * d * bits / 8) + n)),
 ]
 
 

@@ -372,7 +372,7 @@ Answer = tuple[Array, Array, Array, int]
 
 def _embedding_cases(rng: Rng) -> list[tuple]:
     """Draw tables of several shapes; what is left of the last byte is up to a half, and more."""
-    shapes = [(8, 16, 6), (4, 14, 7), (3, 16, 9), (2, 18, 7), (5, 14, 9)]
+    shapes = [(8, 16, 6), (4, 15, 7), (3, 17, 9), (2, 19, 7), (5, 14, 9)]
     return [_embedding_table(rng, *shape) for shape in shapes]
 
 

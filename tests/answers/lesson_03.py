@@ -313,7 +313,8 @@ def kink_by_bisection(gram, xy, lam, w):
 
 
 def kink_in_single_precision(gram, xy, lam, w):
-    return np.float32(kink_by_formulas(gram, xy, lam, w))
+    single = (np.float32(part) for part in (gram, xy, lam, w))
+    return kink_by_formulas(*single)
 
 
 def kink_that(
@@ -324,11 +325,12 @@ def kink_that(
     way=np.linalg.solve,
     pick=lambda times, lam: min([time for time in times if time > 0], default=lam),
     give=lambda lam, time: max(lam - time, 0),
+    others=slice(None),
 ):
     def kink(gram, xy, lam, w):
         A = w != 0
         u = way(gram[A][:, A], np.sign(w[A]))
-        c, a = (xy - gram @ w)[~A], gram[~A][:, A] @ u
+        c, a = (xy - gram @ w)[~A][others], gram[~A][others][:, A] @ u
         times = [
             f for f in (leaves and leaves(w[A], u), above and above(lam, c, a)) if f is not None
         ]
