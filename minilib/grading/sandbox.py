@@ -109,11 +109,6 @@ class Worker:
     walled : bool
         Whether it runs under bubblewrap.
 
-    Attributes
-    ----------
-    cpu : float
-        Seconds that it has computed, as of the last look at it.
-
     Raises
     ------
     RuntimeError
@@ -121,7 +116,7 @@ class Worker:
     """
 
     def __init__(self, limits: Limits, *, walled: bool) -> None:
-        self.cpu = 0.0
+        self.cpu = 0.0  # seconds of computing, as of the last look
         self._limits = limits
         self._walled = walled
         self._asked = 0
