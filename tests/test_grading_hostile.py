@@ -126,9 +126,10 @@ for number in range(1, 65):
     except (OSError, ValueError): pass
 """
 SWALLOWING = """
+def spin():
+    while True: sum(range(100))
 while True:
-    try:
-        while True: sum(range(100))
+    try: spin()
     except BaseException: pass
 """
 DETACHED = f"""
