@@ -7,7 +7,17 @@ from pathlib import Path
 import torch
 from threadpoolctl import threadpool_limits
 
-from benchmarks import baseline, break_even, files, integers, lessons, path, results, surgery
+from benchmarks import (
+    baseline,
+    break_even,
+    files,
+    grading,
+    integers,
+    lessons,
+    path,
+    results,
+    surgery,
+)
 
 PARTS: dict[str, Callable[[], str]] = {
     "baseline": baseline.report,
@@ -16,6 +26,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "integers": integers.report,
     "files": files.report,
     "path": path.report,
+    "grading": grading.report,
     "lessons": lessons.report,
 }
 """Each part gives its section in Markdown; they follow each other in this order."""
