@@ -364,8 +364,9 @@ atexit.register(print)
 FORGED_FRAMES = """
 import os
 from minilib.grading import wire
-for reply in ({"error": None, "known": True, "callable": False, "value": 5.0, "points": 10},) * 30:
-    data = wire.pack(reply)
+reply = {"error": None, "known": True, "callable": False, "value": 5.0, "points": 10}
+for number in range(1, 30):
+    data = wire.pack({**reply, "number": number})
     for fd in range(3, 12):
         try: os.write(fd, len(data).to_bytes(8) + data)
         except OSError: pass
@@ -695,6 +696,23 @@ def test_whatever_a_worker_replies_the_examiner_marks_it(replies):
     assert all(mark.sentence and mark.sentence.isprintable() for mark in examined.marks)
     assert json.dumps(examined.notebook, ensure_ascii=False).encode()
     assert "".join(examined.notes).isprintable()
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {"error": [np.ones(2), 0]},
+        {"known": np.ones(2)},
+        {"known": True, "callable": np.ones(2)},
+        {"known": True, "callable": True, "raised": np.ones(2), "answer": ValueError()},
+        {"known": True, "callable": True, "arguments": 7},
+        {"known": True, "callable": True, "arguments": ([], {}, np.ones(2))},
+    ],
+    ids=repr,
+)
+def test_an_array_is_no_truth_value_of_a_reply(reply, monkeypatch):
+    monkeypatch.setattr(examiner, "Worker", lambda *_, **__: Forger([reply]))
+    assert attacked("x = 1")[1] == [0, 0]
 
 
 @pytest.mark.parametrize(

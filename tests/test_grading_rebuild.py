@@ -313,6 +313,11 @@ def test_more_extra_cells_than_anybody_needs_are_refused():
         rebuild_submission(SKELETON, submission)
 
 
+def test_half_a_letter_does_not_come_into_the_rebuilt_notebook():
+    rebuilt = rebuild(SKELETON, with_cell(1, "x = '\ud800'")).notebook
+    assert rebuilt["cells"][1]["source"] == "x = '?'"
+
+
 # Files
 
 
