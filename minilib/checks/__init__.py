@@ -75,6 +75,6 @@ def check(name: str, answer: Callable[..., Any] | str, *, seed: int | None = Non
     if seed is None:
         seed = int(os.environ.get("MINILIB_CHECK_SEED") or secrets.randbits(32))
     problem = judge(TASKS[name], answer, seed)
-    if problem:
+    if problem is not None:
         raise WrongAnswer(f"{name}: {problem}")
     print(f"{name}: {TASKS[name].praise}")
