@@ -314,7 +314,7 @@ def test_more_extra_cells_than_anybody_needs_are_refused():
 
 
 def test_half_a_letter_does_not_come_into_the_rebuilt_notebook():
-    rebuilt = rebuild(SKELETON, with_cell(1, "x = '\ud800'")).notebook
+    rebuilt = rebuild_submission(SKELETON, with_cell(1, "x = '\ud800'")).notebook
     assert rebuilt["cells"][1]["source"] == "x = '?'"
 
 
