@@ -408,3 +408,16 @@ def test_answers_are_written_without_what_was_given(tmp_path):
     text = (tmp_path / TOPIC / "ada" / f"{TOPIC}.py").read_text()
     assert text == "# a\na = 1\n"
     assert json.dumps("check") not in text
+
+
+def fatal(job: Job) -> Result:
+    """Stand in for `grade`: one of the submissions ends the process that grades it."""
+    if job.submission.student == "eva":
+        os._exit(1)
+    return replace(result(student=job.submission.student), content="c")
+
+
+def test_a_submission_that_ends_its_grader_stops_nobody_else(course, monkeypatch):
+    monkeypatch.setattr("minilib.grading.batch.grade", fatal)
+    found = {one.student: one.review for one in grade_here(jobs_of(course), processes=2)}
+    assert found == {"ada": False, "ben": False, "eva": True}

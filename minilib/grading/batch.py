@@ -12,6 +12,7 @@ import os
 import threading
 import warnings
 from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,10 +114,15 @@ def grade(job: Job) -> Result:
     # call of a checker would disturb each other, unless there is nothing to reset.
     warnings.simplefilter("ignore")
     try:
-        examined, failed = _examine(job), False
+        examined = _examine(job)
     except Exception as error:
-        examined, failed = unread(job.skeleton, f"grading failed ({error!r}); ask."), True
-    return result_of(job.submission, job.version, examined, review=failed)
+        return _failed(job, repr(error))
+    return result_of(job.submission, job.version, examined, review=False)
+
+
+def _failed(job: Job, reason: str) -> Result:
+    examined = unread(job.skeleton, f"grading failed ({reason}); somebody has to look at it.")
+    return result_of(job.submission, job.version, examined, review=True)
 
 
 def grade_here(jobs: list[Job], *, processes: int) -> Iterator[Result]:
@@ -137,11 +143,28 @@ def grade_here(jobs: list[Job], *, processes: int) -> Iterator[Result]:
     if processes == 1:
         yield from map(grade, jobs)
         return
+    lost = []
+    for job, result in _pooled(jobs, processes):
+        if result is None:
+            lost.append(job)
+        else:
+            yield result
+    for job in lost:  # some of them ended a process, the others only shared its pool
+        ((_, result),) = _pooled([job], 1)
+        yield result or _failed(job, "it ended the process that graded it")
+
+
+def _pooled(jobs: list[Job], processes: int) -> Iterator[tuple[Job, Result | None]]:
+    """Grade in a pool; None where a process of the pool has ended."""
     # "spawn": a forked process would inherit the locks of this one's threads.
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(processes, context, _end_with_parent) as pool:
-        for done in concurrent.futures.as_completed([pool.submit(grade, job) for job in jobs]):
-            yield done.result()
+        waiting = {pool.submit(grade, job): job for job in jobs}
+        for done in concurrent.futures.as_completed(waiting):
+            try:
+                yield waiting[done], done.result()
+            except BrokenProcessPool:
+                yield waiting[done], None
 
 
 def grade_on_cluster(jobs: list[Job], *, address: str) -> Iterator[Result]:
