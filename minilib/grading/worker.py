@@ -160,9 +160,8 @@ def _reply(shell: InteractiveShell, command: dict, limits: dict) -> bytes:
     answer, number = ANSWERS[command.pop("do")], command.pop("number")
     try:
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-            with with_deadline(
-                limits["cpu"], limits["wall"]
-            ):  # an object may misbehave when it is packed
+            # Packing belongs to it: an object may misbehave when it is looked at.
+            with with_deadline(limits["cpu"], limits["wall"]):
                 reply = answer(shell, **command)
                 reply = wire.pack({**reply, "printed": printed.text, "number": number})
         if len(reply) <= most:
