@@ -62,14 +62,16 @@ def throughput(topic: str, processes: int) -> float:
         return time.monotonic() - began
 
 
+def section(rows: list[list[str]], one: float, two: float) -> str:
+    """Write what was measured; `one` and `two` are the seconds with so many processes."""
+    columns = ["exercise, solved", "nbclient, seconds", "graded, seconds", "graded / nbclient"]
+    return (
+        f"{markdown(columns, rows)}\n\n{STUDENTS} submissions of {TOPICS[1]}: {one:.0f} seconds "
+        f"with one process, {two:.0f} with two ({one / two:.2f}x)."
+    )
+
+
 def report() -> str:
     """Give the section of this part."""
     rows = [overhead(topic) for topic in TOPICS]
-    table = markdown(
-        ["exercise, solved", "nbclient, seconds", "graded, seconds", "graded / nbclient"], rows
-    )
-    one, two = (throughput(TOPICS[1], processes) for processes in (1, 2))
-    return (
-        f"{table}\n\n{STUDENTS} submissions of {TOPICS[1]}: {one:.0f} seconds with one process, "
-        f"{two:.0f} with two ({one / two:.2f}x)."
-    )
+    return section(rows, *(throughput(TOPICS[1], processes) for processes in (1, 2)))

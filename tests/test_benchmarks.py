@@ -6,7 +6,17 @@ import pytest
 import torch
 
 from benchmarks import __main__ as bench
-from benchmarks import baseline, break_even, files, integers, lessons, path, results, surgery
+from benchmarks import (
+    baseline,
+    break_even,
+    files,
+    grading,
+    integers,
+    lessons,
+    path,
+    results,
+    surgery,
+)
 from benchmarks.table import markdown
 from minilib.codec import encode_network
 from minilib.linear import duality_gap, objective
@@ -506,6 +516,7 @@ WRITTEN = {
         {f"`{name}.mini`": reader()["reader"] for name in ("digit_reader", "digit_reader_tied")},
     ),
     "path": tables_of_path,
+    "grading": lambda: grading.section([[topic, "", "", ""] for topic in grading.TOPICS], 2, 1),
     "lessons": lambda: lessons.times(lessons.README.read_text(encoding="utf-8")),
 }
 
